@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['{src,load,demo,bench,test}/**/*.test.ts'],
+    globalSetup: ['test/support/postgres-server.ts'],
+    // Tests start, stop and kill processes, and set timers of their own: a process a file, as in production.
+    pool: 'forks',
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      exclude: ['src/**/*.test.ts'],
+      reporter: ['text-summary', 'text', 'json-summary'],
+      thresholds: {
+        'src/domain/**': { statements: 90, branches: 90, functions: 90, lines: 90 },
+        'src/execution/**': { statements: 90, branches: 90, functions: 90, lines: 90 },
+      },
+    },
+  },
+});
