@@ -1,0 +1,7 @@
+/** Matches every identifier a client may choose: accounts, assets, listings. ASCII only, so that comparing code units compares bytes. */
+export const identifierPattern = '^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}$';
+
+/** Orders identifiers byte by byte, as `COLLATE "C"` does: the global lock order depends on both sides agreeing. */
+export function compareIdentifiers(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
