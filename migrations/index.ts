@@ -1,0 +1,10 @@
+import type { Migration } from 'kysely/migration';
+import * as core from './0001-core.ts';
+
+/**
+ * Every migration by name, in the order in which it is applied: the order of the names, byte by byte. One that was
+ * released is never changed, renamed or removed; what follows from it is a new one.
+ */
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001_core': core,
+};

@@ -1,0 +1,121 @@
+import { sql, type Kysely } from 'kysely';
+import type { Migration } from 'kysely/migration';
+import { beforeEach, expect, inject, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
+import { query } from '../../../test/support/query.ts';
+import { migrateToLatest, MigrationFailedError, UnknownMigrationsError } from './migrate.ts';
+
+let database: TestDatabase;
+
+/** Counts how often it was applied, in the database, so that a second time shows. */
+const first: Migration = {
+  up: (db: Kysely<unknown>) => run(db, 'create table first ()', 'create table log (name text)'),
+};
+const second: Migration = { up: (db: Kysely<unknown>) => run(db, `insert into log values ('second')`) };
+const broken: Migration = { up: (db: Kysely<unknown>) => run(db, 'create table half ()', 'select 1/0') };
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  // As empty as a new one, at the price of a copy.
+  await query(database.url, 'drop schema public cascade');
+  await query(database.url, 'create schema public');
+});
+
+test('it applies what is pending, in order, once', async () => {
+  const { url: connectionString } = database;
+  expect(await migrateToLatest({ connectionString, migrations: { '0001_first': first } })).toEqual([
+    '0001_first',
+  ]);
+  const migrations = { '0002_second': second, '0001_first': first };
+  const messages: unknown[] = [];
+  const log = { info: (fields: unknown, message: string) => messages.push([message, fields]) };
+  expect(await migrateToLatest({ connectionString, migrations, log })).toEqual(['0002_second']);
+  expect(await migrateToLatest({ connectionString, migrations, log })).toEqual([]);
+  expect(messages).toEqual([
+    ['Database migrated', { applied: ['0002_second'] }],
+    ['Database is up to date', { applied: [] }],
+  ]);
+});
+
+test('this version’s migrations apply to an empty database', async () => {
+  expect(await migrateToLatest({ connectionString: database.url })).toContain('0001_core');
+  expect(await migrateToLatest({ connectionString: database.url })).toEqual([]);
+});
+
+test('of ten starters at once, one migrates and the others find it done', async () => {
+  const migrations = { '0001_first': first, '0002_second': second };
+  const starters = Array.from({ length: 10 }, () =>
+    migrateToLatest({ connectionString: database.url, migrations }),
+  );
+  const applied = (await Promise.all(starters)).filter((names) => names.length > 0);
+  expect(applied).toEqual([['0001_first', '0002_second']]);
+  expect((await query(database.url, 'select name from log')).rows).toEqual([{ name: 'second' }]);
+});
+
+test('a migration that fails takes back the whole run, and says which and why', async () => {
+  const migrations = { '0001_first': first, '0002_broken': broken, '0003_second': second };
+  const failure = migrateToLatest({ connectionString: database.url, migrations });
+  await expect(failure).rejects.toThrow(MigrationFailedError);
+  await expect(failure).rejects.toMatchObject({
+    message: 'Migration 0002_broken failed, everything was rolled back: division by zero',
+    migration: '0002_broken',
+    cause: { code: '22012' },
+  });
+  const left = `select to_regclass('first') as first, to_regclass('half') as half, (select count(*)::int from kysely_migration) as applied`;
+  expect((await query(database.url, left)).rows).toEqual([{ first: null, half: null, applied: 0 }]);
+
+  const repaired = { ...migrations, '0002_broken': { up: () => Promise.resolve() } };
+  expect(await migrateToLatest({ connectionString: database.url, migrations: repaired })).toEqual(
+    Object.keys(migrations),
+  );
+});
+
+test('a database of a newer version is refused, and nothing is run', async () => {
+  const { url: connectionString } = database;
+  await migrateToLatest({ connectionString, migrations: { '0001_first': first, '0003_newer': second } });
+  const older = migrateToLatest({
+    connectionString,
+    migrations: { '0001_first': first, '0002_second': second },
+  });
+  await expect(older).rejects.toThrow(UnknownMigrationsError);
+  await expect(older).rejects.toThrow('migrations that this version does not know (0003_newer)');
+  await expect(older).rejects.toMatchObject({ names: ['0003_newer'] });
+  expect((await query(connectionString, 'select count(*)::int as runs from log')).rows).toEqual([
+    { runs: 1 },
+  ]);
+});
+
+test('a migration waits for a table in use only so long, and a statement as long as it takes', async () => {
+  const settings: Migration = {
+    up: async (db: Kysely<unknown>) => {
+      await run(
+        db,
+        `create table settings as select name, setting from pg_settings where name like '%timeout'`,
+      );
+    },
+  };
+  const name = new URL(database.url).pathname.slice(1);
+  await query(inject('postgres').maintenanceUrl, `alter database ${name} set statement_timeout = '1s'`);
+  await migrateToLatest({ connectionString: database.url, migrations: { '0001_settings': settings } });
+  const wanted = `select name, setting from settings where name in ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout') order by name`;
+  expect((await query(database.url, wanted)).rows).toEqual([
+    { name: 'idle_in_transaction_session_timeout', setting: '60000' },
+    { name: 'lock_timeout', setting: '10000' },
+    { name: 'statement_timeout', setting: '0' },
+  ]);
+});
+
+test('a server that cannot be reached is an error with its cause', async () => {
+  const url = new URL(database.url);
+  url.pathname = '/no_such_database';
+  const failure = migrateToLatest({ connectionString: url.href });
+  await expect(failure).rejects.toMatchObject({
+    name: 'MigrationFailedError',
+    migration: undefined,
+    cause: { code: '3D000' },
+  });
+});
+
+async function run(db: Kysely<unknown>, ...statements: string[]): Promise<void> {
+  for (const statement of statements) await sql.raw(statement).execute(db);
+}

@@ -1,0 +1,150 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Catalog } from '../../domain/catalog.ts';
+import type { Audit } from '../audit.ts';
+import { UnavailableError } from '../errors.ts';
+import type { Repository, TransactionOptions, Tx } from '../repository.ts';
+import type { VerificationRecords } from '../verifications.ts';
+import { PostgresAudit } from './audit.ts';
+import { catalogOf } from './catalog-rows.ts';
+import type { DB } from './database-types.ts';
+import { translateError } from './errors.ts';
+import type { Pipeline } from './pipeline.ts';
+import { PostgresReads } from './reads.ts';
+import { checkServer, type ServerCheckLog } from './server-check.ts';
+import { catalog } from './statements.ts';
+import { PostgresTx, type TransactionSettings } from './transaction.ts';
+import { PostgresVerificationRecords } from './verifications.ts';
+
+export interface PostgresSettings extends TransactionSettings {
+  readonly connectionString: string;
+  readonly applicationName: string;
+  /** Connections for transactions, and apart from them for reads: neither can starve the other. */
+  readonly maxTransactionConnections: number;
+  readonly maxReadConnections: number;
+  /** How long to wait for a free or a new connection. */
+  readonly acquireTimeoutMs: number;
+  readonly idleConnectionMs: number;
+  readonly connectionLifetimeMs: number;
+  /** A transaction that has no end by then is cut off: the server may be out of reach without the socket knowing. */
+  readonly transactionTimeoutMs: number;
+}
+
+/** The repository on PostgreSQL 15 or later: pipelined transactions on one pool, reads on another. */
+export class PostgresRepository extends PostgresReads implements Repository {
+  readonly #settings: PostgresSettings;
+  readonly #pool: pg.Pool;
+  readonly #reads: pg.Pool;
+  readonly #db: Kysely<DB>;
+  /** On one connection of those for reads, and between two snapshots on none. */
+  readonly audit: Audit;
+  readonly verifications: VerificationRecords;
+
+  static open(settings: PostgresSettings, onConnectionError: (error: Error) => void): PostgresRepository {
+    const common = {
+      connectionString: settings.connectionString,
+      application_name: settings.applicationName,
+      connectionTimeoutMillis: settings.acquireTimeoutMs,
+      idleTimeoutMillis: settings.idleConnectionMs,
+      maxLifetimeSeconds: Math.ceil(settings.connectionLifetimeMs / 1000),
+      keepAlive: true,
+      types,
+    };
+    const transactions = new pg.Pool({ ...common, max: settings.maxTransactionConnections, pipeline: true });
+    const reads = new pg.Pool({
+      ...common,
+      max: settings.maxReadConnections,
+      query_timeout: settings.statementTimeoutMs,
+      // Not to send several at once: only so does `pg` close a connection whose query has run out of time. Otherwise it
+      // goes back into the pool, and every later query on it waits behind the one that nobody answers.
+      pipeline: true,
+    });
+    for (const pool of [transactions, reads]) {
+      pool.on('error', onConnectionError);
+      // A connection that is lost while it is in use fails its statements; without a listener it would also crash us.
+      pool.on('connect', (client) => client.on('error', onConnectionError));
+    }
+    return new PostgresRepository(
+      settings,
+      transactions,
+      reads,
+      new Kysely({ dialect: new PostgresDialect({ pool: reads }) }),
+    );
+  }
+
+  private constructor(settings: PostgresSettings, pool: pg.Pool, reads: pg.Pool, db: Kysely<DB>) {
+    super(db);
+    this.#settings = settings;
+    this.#pool = pool;
+    this.#reads = reads;
+    this.#db = db;
+    this.audit = new PostgresAudit(reads, settings);
+    this.verifications = new PostgresVerificationRecords(db);
+  }
+
+  async transaction<Result>(
+    work: (tx: Tx) => Promise<Result>,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    const client = await this.#acquire();
+    const deadline = setTimeout(
+      () => client.connection.stream.destroy(),
+      this.#settings.transactionTimeoutMs,
+    );
+    let fit = false;
+    try {
+      const tx = new PostgresTx({
+        client,
+        settings: this.#settings,
+        accountWaitMs: options.accountWaitMs,
+        loadCatalog,
+      });
+      try {
+        const result = await work(tx);
+        await tx.commit();
+        fit = true;
+        return result;
+      } catch (error) {
+        fit = await tx.rollback().then(
+          () => true,
+          () => false,
+        );
+        throw error;
+      }
+    } finally {
+      clearTimeout(deadline);
+      client.release(!fit);
+    }
+  }
+
+  /** Throws an `UnfitServerError` where this version can't serve from the database, `UnavailableError` where there is none. */
+  async checkServer(log: ServerCheckLog): Promise<void> {
+    try {
+      await checkServer(this.#db, log);
+    } catch (error) {
+      throw translateError(error);
+    }
+  }
+
+  /** Waits for the connections in use to be given back, and closes them all. */
+  async close(): Promise<void> {
+    // Kysely would end its pool only if it had ever used it, and others read on it as well.
+    await Promise.all([this.#pool.end(), this.#reads.end()]);
+  }
+
+  async #acquire(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw new UnavailableError('no connection to the database could be had', { cause: error });
+    }
+  }
+}
+
+async function loadCatalog(pipeline: Pipeline): Promise<Catalog> {
+  return catalogOf(await pipeline.send(catalog));
+}
+
+/** Quantities and versions stay within what a JSON number can hold, so bigints are read as numbers. */
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.INT8, Number);

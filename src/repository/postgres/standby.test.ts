@@ -1,0 +1,77 @@
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { query } from '../../../test/support/query.ts';
+import { postgresSettings } from '../../../test/support/repositories.ts';
+import { openAccounts } from '../../../test/support/shop.ts';
+import { rewritten, TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { until } from '../../../test/support/until.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../development/embedded-postgres.ts';
+import { OutcomeUnknownError } from '../errors.ts';
+import { migrateToLatest } from './migrate.ts';
+import { PostgresRepository } from './repository.ts';
+
+/*
+ * A server of its own: whom commits wait for is a setting of the whole server. Its only standby never connects, and
+ * waiting for it is turned on for one role's sessions alone.
+ */
+let folder: string;
+let server: EmbeddedPostgres;
+let url: string;
+let waitingUrl: string;
+
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'holdfast-standby-')));
+  const log = { info: () => undefined, warn: () => undefined };
+  const settings = { synchronous_standby_names: 'nobody', synchronous_commit: 'local' };
+  server = await startEmbeddedPostgres({ dataFolder: folder, durable: false, log, settings });
+  url = server.url('holdfast');
+  await migrateToLatest({ connectionString: url });
+  const waiting = new URL(url);
+  waiting.searchParams.set('options', '-c synchronous_commit=on');
+  waitingUrl = waiting.href;
+});
+
+afterAll(async () => {
+  await server.stop();
+  for (const used of new Set([folder, server.dataFolder])) await rm(used, { recursive: true, force: true });
+});
+
+test('a commit whose wait for a standby is cut short is answered as done, and taken as unknown', async () => {
+  await expectUnknown('p1', waitingUrl);
+});
+
+test('also when the server warns in another language', async () => {
+  const proxy = await TcpProxy.before(url);
+  proxy.traffic = { answer: (chunk) => rewritten(chunk, 'SWARNING\0', 'SWARNUNG\0') };
+  await expectUnknown('p2', proxy.url(waitingUrl));
+  await proxy.close();
+});
+
+async function expectUnknown(account: string, through: string): Promise<void> {
+  const local = PostgresRepository.open(postgresSettings(url, 'local'), () => undefined);
+  await openAccounts(local, [account]);
+  await local.close();
+  const repository = PostgresRepository.open(postgresSettings(through, 'waiting'), () => undefined);
+  const work = repository.transaction(async (tx) => {
+    await tx.lockAccounts([account]);
+    tx.save({ holdings: [{ account, asset: 'gold', quantity: 5, reserved: 0 }] });
+  });
+  const failing = expect(work).rejects.toThrow(OutcomeUnknownError);
+  await until('the commit waits for its standby', async () => (await cancelWaiting()) === 1);
+  await failing;
+  // It says so because it may be lost with this server; as long as the server lives, it is there.
+  const kept = 'select quantity::int from holdings where account = $1';
+  expect((await query(url, kept, [account])).rows).toEqual([{ quantity: 5 }]);
+  expect(await repository.transaction((tx) => tx.now())).toMatchObject({ catalogVersion: 1 });
+  await repository.close();
+}
+
+async function cancelWaiting(): Promise<number> {
+  const { rows } = await query(
+    url,
+    `select count(pg_cancel_backend(pid))::int as count from pg_stat_activity where wait_event = 'SyncRep'`,
+  );
+  return Number(rows[0]?.['count']);
+}
