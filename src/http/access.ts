@@ -1,0 +1,83 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import type { Authenticate, Caller, Role } from './caller.ts';
+import { Problem } from './problem.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call the route. Every route says so: one that does not keeps the service from starting. */
+    access?: Access;
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}
+
+/** Who may call a route: everyone, or these roles; a player only where the request is about its own account. */
+export type Access = 'public' | readonly Role[];
+
+/** The usual answers to who may call a route. */
+export const access = {
+  /** Anyone who is known. */
+  everyone: ['admin', 'service', 'reader', 'player'],
+  /** All reads that are not about one account. */
+  readers: ['admin', 'service', 'reader'],
+  operators: ['admin', 'service'],
+  operatorsAndOwner: ['admin', 'service', 'player'],
+  admins: ['admin'],
+} as const satisfies Record<string, readonly Role[]>;
+
+/** Finds out who calls, before the body is read, and refuses whom the route does not name. */
+export function useAccess(app: FastifyInstance, authenticate: Authenticate): void {
+  app.decorateRequest('caller', null);
+  const routes: RouteOptions[] = [];
+  app.addHook('onRoute', (route) => {
+    routes.push(route);
+  });
+  app.addHook('onReady', (done) => {
+    const open = routes.find(({ config, method }) => config?.access === undefined && method !== 'OPTIONS');
+    done(
+      open === undefined
+        ? undefined
+        : new Error(`route ${String(open.method)} ${open.url} does not say who may call it`),
+    );
+  });
+  app.addHook('onRequest', async (request) => {
+    const allowed = request.routeOptions.config.access;
+    if (allowed === undefined || allowed === 'public') return;
+    const caller = await authenticate(bearerToken(request));
+    if (caller === undefined) throw unauthenticated('the credential is not valid', 'invalid_token');
+    if (!allowed.includes(caller.role)) throw forbidden(`the role ${caller.role} may not do this`);
+    request.caller = caller;
+  });
+}
+
+/** The caller of a route that is not public. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (request.caller === null) throw new Error('a public route has no caller');
+  return request.caller;
+}
+
+/** Refuses a player whom the request's account does not belong to. */
+export function requireOwn({ role, account: own }: Caller, account: string): void {
+  if (role === 'player' && own !== account) throw forbidden(`a player may act on its own account alone`);
+}
+
+function bearerToken(request: FastifyRequest): string {
+  const { authorization } = request.headers;
+  if (authorization === undefined) throw unauthenticated('there is no Authorization header');
+  const [, token] = /^Bearer +([^\s]+)$/i.exec(authorization) ?? [];
+  if (token === undefined)
+    throw unauthenticated('the Authorization header is not of the form "Bearer <token>"', 'invalid_request');
+  return token;
+}
+
+/** RFC 6750, section 3: the challenge names an error only where a credential was sent. */
+function unauthenticated(detail: string, error?: string): Problem {
+  const challenge =
+    error === undefined ? 'Bearer realm="holdfast"' : `Bearer realm="holdfast", error="${error}"`;
+  return new Problem('unauthenticated', { detail, headers: { 'www-authenticate': challenge } });
+}
+
+function forbidden(detail: string): Problem {
+  return new Problem('forbidden', { detail });
+}

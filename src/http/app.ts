@@ -1,0 +1,110 @@
+import compress from '@fastify/compress';
+import cors from '@fastify/cors';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { fastify, LogController, type FastifyBaseLogger } from 'fastify';
+import type { AccountEditor } from '../execution/account-editor.ts';
+import type { CatalogEditor } from '../execution/catalog-editor.ts';
+import type { Executor } from '../execution/executor.ts';
+import type { Reads } from '../repository/repository.ts';
+import type { Verifications } from '../verification/verifications.ts';
+import { useAccess } from './access.ts';
+import type { Authenticate } from './caller.ts';
+import { useClosingConnections } from './closing-connections.ts';
+import { useDocumentation } from './documentation.ts';
+import { answerBrokenClient, answerError, useErrorBoundary } from './error-boundary.ts';
+import { useJsonBodies } from './json-body.ts';
+import { operations } from './operations/index.ts';
+import { requestIdOf } from './request-id.ts';
+import { useRequestLog } from './request-log.ts';
+import { accountRoutes } from './routes/accounts.ts';
+import { assetRoutes } from './routes/assets.ts';
+import { entryRoutes } from './routes/entries.ts';
+import { healthRoutes, type Readiness } from './routes/health.ts';
+import { inventoryRoutes } from './routes/inventory.ts';
+import { listingRoutes } from './routes/listings.ts';
+import { operationReadRoutes } from './routes/operations.ts';
+import { verificationRoutes } from './routes/verifications.ts';
+import type { TypedApp } from './typed-app.ts';
+import { useUnknownRoutes } from './unknown-routes.ts';
+import { useValidation } from './validation.ts';
+
+export interface AppSettings {
+  readonly corsOrigins: readonly string[];
+  /** How long a connection may idle: longer than the load balancer's own, or it will use one that is just closing. */
+  readonly keepAliveTimeoutMs: number;
+  /** How long a client may take to send a request. */
+  readonly requestTimeoutMs: number;
+}
+
+export interface AppDeps {
+  readonly reads: Reads;
+  readonly executor: Executor;
+  readonly catalogEditor: CatalogEditor;
+  readonly accountEditor: AccountEditor;
+  readonly verifications: Verifications;
+  readonly authenticate: Authenticate;
+  readonly readiness: Readiness;
+  readonly log: FastifyBaseLogger;
+  readonly version: string;
+}
+
+/** One MiB: the largest body that is read. */
+const bodyBytesMax = 1024 * 1024;
+/** Answers up to this size are sent as they are. */
+const compressAboveBytes = 1024;
+/** As long as a request's head may be: an identifier that is too long is answered by validation. */
+const paramLengthMax = 16 * 1024;
+
+/** The whole HTTP contract as an application that listens nowhere yet. */
+export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<TypedApp> {
+  const app: TypedApp = fastify({
+    loggerInstance: deps.log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
+    bodyLimit: bodyBytesMax,
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
+    requestTimeout: settings.requestTimeoutMs,
+    // While it drains, requests that still come in are answered as the contract says, not by Fastify's own 503.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: paramLengthMax },
+    // A request without Host is answered like any other, instead of by Node's own empty 400.
+    http: { requireHostHeader: false },
+    frameworkErrors: answerError,
+    clientErrorHandler: answerBrokenClient,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  // Schemas describe the answers; what is sent is what the route gave.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  useErrorBoundary(app);
+  useRequestLog(app);
+  useClosingConnections(app, deps.readiness);
+  if (settings.corsOrigins.length > 0) {
+    // Before anything can refuse a request: a page may read why it was refused.
+    await app.register(cors, {
+      origin: [...settings.corsOrigins],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      exposedHeaders: ['etag', 'idempotency-replayed', 'location', 'retry-after', 'x-request-id'],
+    });
+  }
+  useUnknownRoutes(app);
+  useAccess(app, deps.authenticate);
+  useValidation(app);
+  useJsonBodies(app);
+  await app.register(compress, {
+    globalDecompression: false,
+    threshold: compressAboveBytes,
+    encodings: ['br', 'gzip'],
+  });
+  await useDocumentation(app, deps.version);
+
+  healthRoutes(app, deps);
+  assetRoutes(app, deps);
+  listingRoutes(app, deps);
+  accountRoutes(app, deps);
+  inventoryRoutes(app, deps);
+  entryRoutes(app, deps);
+  operationReadRoutes(app, deps);
+  verificationRoutes(app, deps);
+  for (const operation of operations) operation.register(app, deps.executor);
+  await app.ready();
+  return app;
+}

@@ -1,0 +1,43 @@
+import { Type } from 'typebox';
+import type { TypedApp } from '../typed-app.ts';
+
+/** Whether this replica should be sent requests. */
+export interface Readiness {
+  /** Whether it is on its way down. */
+  stopping(): boolean;
+  /** Resolves to null when it is ready, to the reason when it is not; in bounded time. */
+  notReadyBecause(): Promise<string | null>;
+}
+
+const Status = Type.Object({ status: Type.String() });
+const NotReady = Type.Object({ status: Type.String(), reason: Type.String() });
+
+/** For whoever runs the process. Unready is an answer, not an error. */
+export function healthRoutes(app: TypedApp, { readiness }: { readiness: Readiness }): void {
+  app.get(
+    '/livez',
+    {
+      config: { access: 'public' },
+      schema: { tags: ['Operating'], summary: 'The process answers', response: { 200: Status } },
+    },
+    () => ({ status: 'ok' }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { access: 'public' },
+      schema: {
+        tags: ['Operating'],
+        summary: 'This replica should be sent requests',
+        description: '503 while it starts, while it stops, and while the database does not answer.',
+        response: { 200: Status, 503: NotReady },
+      },
+    },
+    async (_request, reply) => {
+      const reason = await readiness.notReadyBecause();
+      if (reason === null) return { status: 'ready' };
+      return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', reason });
+    },
+  );
+}
