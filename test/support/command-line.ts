@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { entry } from './served-replicas.ts';
+
+/** The command line as a process of its own, with what it says. */
+export class CommandLine {
+  readonly process: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  #output = '';
+  #heard: () => void = () => undefined;
+
+  constructor(
+    args: readonly string[],
+    { env, cwd }: { env: Readonly<Record<string, string | undefined>>; cwd?: string },
+  ) {
+    this.process = spawn(process.execPath, [entry, ...args], {
+      env: { PATH: process.env['PATH'], ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding('utf8');
+      stream?.on('data', (text: string) => {
+        this.#output += text;
+        this.#heard();
+      });
+    }
+    this.ended = new Promise((resolve, reject) => {
+      this.process.once('error', reject);
+      this.process.once('close', (code, signal) => {
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Resolves when it has said something; fails when it ends before, or takes too long. */
+  async says(text: string, timeoutMs = 60_000): Promise<void> {
+    const said = Promise.withResolvers<string | null>();
+    this.#heard = () => {
+      if (this.#output.includes(text)) said.resolve(null);
+    };
+    this.#heard();
+    const timer = setTimeout(() => {
+      said.resolve(`it did not within ${timeoutMs} ms`);
+    }, timeoutMs);
+    const ended = this.ended.then(({ code, signal }) => `it ended with ${signal ?? String(code)}`);
+    const trouble = await Promise.race([said.promise, ended]);
+    clearTimeout(timer);
+    if (trouble !== null && !this.#output.includes(text))
+      throw new Error(`the process should say ${JSON.stringify(text)}, but ${trouble}:\n${this.#output}`);
+  }
+}
