@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: ['test/support/postgres-server.ts'],
     // Tests start, stop and kill processes, and set timers of their own: a process a file, as in production.
     pool: 'forks',
+    // Most of them wait for PostgreSQL and for processes more than they compute.
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
