@@ -75,7 +75,7 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   // Schemas describe the answers; what is sent is what the route gave.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   useErrorBoundary(app);
-  useRequestLog(app);
+  useRequestLog(app, deps.log);
   useClosingConnections(app, deps.readiness);
   if (settings.corsOrigins.length > 0) {
     // Before anything can refuse a request: a page may read why it was refused.

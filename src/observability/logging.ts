@@ -3,6 +3,8 @@ import { pino, type Logger } from 'pino';
 export interface LoggingSettings {
   readonly level: string;
   readonly version: string;
+  /** Of an open file to write to. Default: standard output. */
+  readonly fd?: number;
 }
 
 /** Lines wait for so many bytes, or so long, before they are written in one go. */
@@ -13,9 +15,12 @@ const flushEveryMs = 200;
  * A logger that writes JSON lines to standard output. What could be a secret is left out, also where it turns up in an
  * error or in the headers of a request. A graceful exit loses no line, a kill the last 200 ms of them at most.
  */
-export function createLogger({ level, version }: LoggingSettings): { log: Logger; flush: () => void } {
+export function createLogger({ level, version, fd = 1 }: LoggingSettings): {
+  log: Logger;
+  flush: () => void;
+} {
   const destination = pino.destination({
-    dest: 1,
+    dest: fd,
     sync: false,
     minLength: bufferBytes,
     periodicFlush: flushEveryMs,
