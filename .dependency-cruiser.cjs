@@ -42,7 +42,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(http|verification|feed|jobs)/', pathNot: '\\.test\\.ts$' },
       to: {
-        path: '^src/repository/(postgres|memory)/|^src/(config|settings|main|lifecycle|commands|development)',
+        path: '^src/repository/(postgres|memory)/|^src/(config|settings|main|command-line|lifecycle|commands|development)',
       },
     },
     onlyFrom(
@@ -56,7 +56,7 @@ module.exports = {
       name: 'nothing-in-src-needs-what-is-around-it',
       comment: 'Only the command line loads the demonstration.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/command-line\\.ts$' },
       to: { path: '^(demo|bench|load|test)/', pathNot: '^test/support/' },
     },
     {

@@ -1,0 +1,93 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { ConfigError } from './config.ts';
+import { RepositoryError } from './repository/errors.ts';
+import { version } from './version.ts';
+
+/**
+ * The command line. Each command is loaded when it is asked for, so that `serve` does not pay for what only
+ * development needs.
+ */
+const program = new Command('holdfast')
+  .description('Inventories and economies that stay correct however many replicas run.')
+  .version(version);
+
+program
+  .command('serve')
+  .description('serve one replica from DATABASE_URL')
+  .action(async () => {
+    const { serve } = await import('./commands/serve.ts');
+    const code = await serve();
+    // Whatever was not drained would keep the process alive.
+    if (code !== 0) process.exit(code);
+  });
+
+program
+  .command('migrate')
+  .description('bring the database at DATABASE_URL to the schema of this version')
+  .action(async () => {
+    const { migrate } = await import('./commands/migrate.ts');
+    await migrate();
+  });
+
+program
+  .command('verify')
+  .description('check the whole ledger; exit code 0 when nothing is wrong with it')
+  .option('--json', 'print the result as JSON', false)
+  .action(async (options: { json: boolean }) => {
+    const { verify } = await import('./commands/verify.ts');
+    process.exitCode = await verify(options);
+  });
+
+program
+  .command('config')
+  .description('list every setting, what holds and where it comes from')
+  .action(async () => {
+    const { showConfig } = await import('./commands/config.ts');
+    process.exitCode = showConfig();
+  });
+
+program
+  .command('dev')
+  .description('serve for development: embedded PostgreSQL, migrated, with an example catalog')
+  .option('--replicas <n>', 'so many processes, on consecutive ports', wholeNumber(1, 32), 1)
+  .action(async ({ replicas }: { replicas: number }) => {
+    const { dev } = await import('./development/dev.ts');
+    process.exitCode = await dev({ replicas });
+  });
+
+program
+  .command('demo')
+  .description(
+    'three replicas under one workload: a mutex in each process, row locks, and Holdfast, one of which is killed',
+  )
+  .action(async () => {
+    const { demo } = await import('../demo/demo.ts');
+    process.exitCode = await demo();
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exitCode = 1;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+/** What an operator can act on goes without a stack trace. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ConfigError) return `holdfast: ${error.message}`;
+  if (error instanceof RepositoryError) {
+    const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+    return `holdfast: ${error.message}${cause}`;
+  }
+  return `holdfast: ${error.stack ?? error.message}`;
+}
