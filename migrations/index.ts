@@ -1,5 +1,5 @@
-import type { Migration } from 'kysely/migration';
 import * as core from './0001-core.ts';
+import type { Migration } from './migration.ts';
 
 /**
  * Every migration by name, in the order in which it is applied: the order of the names, byte by byte. One that was

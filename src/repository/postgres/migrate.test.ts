@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely';
-import type { Migration } from 'kysely/migration';
+import pg from 'pg';
 import { beforeEach, expect, inject, test } from 'vitest';
+import type { Migration } from '../../../migrations/migration.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
 import { query } from '../../../test/support/query.ts';
 import { migrateToLatest, MigrationFailedError, UnknownMigrationsError } from './migrate.ts';
@@ -28,7 +29,10 @@ test('it applies what is pending, in order, once', async () => {
   ]);
   const migrations = { '0002_second': second, '0001_first': first };
   const messages: unknown[] = [];
-  const log = { info: (fields: unknown, message: string) => messages.push([message, fields]) };
+  const log = {
+    info: (fields: unknown, message: string) => messages.push([message, fields]),
+    warn: () => undefined,
+  };
   expect(await migrateToLatest({ connectionString, migrations, log })).toEqual(['0002_second']);
   expect(await migrateToLatest({ connectionString, migrations, log })).toEqual([]);
   expect(messages).toEqual([
@@ -52,25 +56,100 @@ test('of ten starters at once, one migrates and the others find it done', async 
   expect((await query(database.url, 'select name from log')).rows).toEqual([{ name: 'second' }]);
 });
 
-test('a migration that fails takes back the whole run, and says which and why', async () => {
+test('a migration that fails is taken back, those before it stay, and it is said which and why', async () => {
   const migrations = { '0001_first': first, '0002_broken': broken, '0003_second': second };
   const failure = migrateToLatest({ connectionString: database.url, migrations });
   await expect(failure).rejects.toThrow(MigrationFailedError);
   await expect(failure).rejects.toMatchObject({
-    message: 'Migration 0002_broken failed, everything was rolled back: division by zero',
+    message: 'Migration 0002_broken failed, and was rolled back: division by zero',
     migration: '0002_broken',
     cause: { code: '22012' },
   });
-  const left = `select to_regclass('first') as first, to_regclass('half') as half, (select count(*)::int from kysely_migration) as applied`;
-  expect((await query(database.url, left)).rows).toEqual([{ first: null, half: null, applied: 0 }]);
+  const left = `select to_regclass('first')::text as first, to_regclass('half') as half, (select count(*)::int from kysely_migration) as applied`;
+  expect((await query(database.url, left)).rows).toEqual([{ first: 'first', half: null, applied: 1 }]);
 
   const repaired = { ...migrations, '0002_broken': { up: () => Promise.resolve() } };
-  expect(await migrateToLatest({ connectionString: database.url, migrations: repaired })).toEqual(
-    Object.keys(migrations),
-  );
+  expect(await migrateToLatest({ connectionString: database.url, migrations: repaired })).toEqual([
+    '0002_broken',
+    '0003_second',
+  ]);
 });
 
-test('a database of a newer version is refused, and nothing is run', async () => {
+test('an index is built without a transaction where a migration says so, and again after it was cut short', async () => {
+  const index: Migration = {
+    outsideTransaction: true,
+    up: (db: Kysely<unknown>) =>
+      run(
+        db,
+        'drop index concurrently if exists log_name',
+        'create unique index concurrently log_name on log (name)',
+      ),
+  };
+  const migrations = { '0001_first': first, '0002_index': index, '0003_second': second };
+  const { url: connectionString } = database;
+  await migrateToLatest({ connectionString, migrations: { '0001_first': first } });
+  await query(connectionString, `insert into log values ('twice'), ('twice')`);
+  await expect(migrateToLatest({ connectionString, migrations })).rejects.toMatchObject({
+    migration: '0002_index',
+    message: expect.stringContaining('failed, and what it had done so far stays') as string,
+    cause: { code: '23505' },
+  });
+  const validity = `select indisvalid from pg_index where indexrelid = 'log_name'::regclass`;
+  expect((await query(connectionString, validity)).rows).toEqual([{ indisvalid: false }]);
+  await query(connectionString, 'delete from log');
+  expect(await migrateToLatest({ connectionString, migrations })).toEqual(['0002_index', '0003_second']);
+  expect((await query(connectionString, validity)).rows).toEqual([{ indisvalid: true }]);
+});
+
+test('a migration that waits for a table in use lets others through, and is tried again until it is free', async () => {
+  const { url: connectionString } = database;
+  const alter: Migration = { up: (db: Kysely<unknown>) => run(db, 'alter table log add column at text') };
+  const migrations = { '0001_first': first, '0002_alter': alter };
+  await migrateToLatest({ connectionString, migrations: { '0001_first': first } });
+  const reader = await reading(connectionString, 'log');
+  const told = Promise.withResolvers<null>();
+  const log = {
+    info: () => undefined,
+    warn: (fields: Record<string, unknown>) => {
+      if (fields['tries'] === 2) told.resolve(null);
+    },
+  };
+  const lockPolicy = { waitMs: 20, triesMax: 1000, pauseMsMax: 20 };
+  const migrating = migrateToLatest({ connectionString, migrations, log, lockPolicy });
+  await told.promise;
+  await reader.end();
+  expect(await migrating).toEqual(['0002_alter']);
+});
+
+test('of a table that never becomes free it says so in the end', async () => {
+  const { url: connectionString } = database;
+  const alter: Migration = { up: (db: Kysely<unknown>) => run(db, 'alter table log add column at text') };
+  await migrateToLatest({ connectionString, migrations: { '0001_first': first } });
+  const reader = await reading(connectionString, 'log');
+  const failure = migrateToLatest({
+    connectionString,
+    migrations: { '0001_first': first, '0002_alter': alter },
+    lockPolicy: { waitMs: 10, triesMax: 3, pauseMsMax: 1 },
+  });
+  await expect(failure).rejects.toMatchObject({ migration: '0002_alter', cause: { code: '55P03' } });
+  await reader.end();
+});
+
+test('a database of a newer version is left as it is, so that an upgrade can be rolled back', async () => {
+  const { url: connectionString } = database;
+  await migrateToLatest({ connectionString, migrations: { '0001_first': first, '0002_newer': second } });
+  const warnings: unknown[] = [];
+  const log = {
+    info: () => undefined,
+    warn: (fields: unknown, message: string) => warnings.push([message, fields]),
+  };
+  expect(await migrateToLatest({ connectionString, migrations: { '0001_first': first }, log })).toEqual([]);
+  expect(warnings).toEqual([
+    ['The database has been migrated by a newer version', { unknown: ['0002_newer'] }],
+  ]);
+});
+
+test('a database that has taken another way is refused, and nothing is run', async () => {
   const { url: connectionString } = database;
   await migrateToLatest({ connectionString, migrations: { '0001_first': first, '0003_newer': second } });
   const older = migrateToLatest({
@@ -100,7 +179,7 @@ test('a migration waits for a table in use only so long, and a statement as long
   const wanted = `select name, setting from settings where name in ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout') order by name`;
   expect((await query(database.url, wanted)).rows).toEqual([
     { name: 'idle_in_transaction_session_timeout', setting: '60000' },
-    { name: 'lock_timeout', setting: '10000' },
+    { name: 'lock_timeout', setting: '1000' },
     { name: 'statement_timeout', setting: '0' },
   ]);
 });
@@ -115,6 +194,15 @@ test('a server that cannot be reached is an error with its cause', async () => {
     cause: { code: '3D000' },
   });
 });
+
+/** A transaction that has read a table and goes on. */
+async function reading(connectionString: string, table: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  await client.query('begin');
+  await client.query(`select * from ${table}`);
+  return client;
+}
 
 async function run(db: Kysely<unknown>, ...statements: string[]): Promise<void> {
   for (const statement of statements) await sql.raw(statement).execute(db);
