@@ -40,7 +40,7 @@ module.exports = {
     {
       name: 'http-does-not-know-implementations',
       severity: 'error',
-      from: { path: '^src/(http|verification|feed|jobs)/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^src/(http|identity|verification|feed|jobs)/', pathNot: '\\.test\\.ts$' },
       to: {
         path: '^src/repository/(postgres|memory)/|^src/(config|settings|main|command-line|lifecycle|commands|development)',
       },

@@ -10,7 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // Most of them wait for PostgreSQL and for processes more than they compute.
     maxWorkers: 3,
-    testTimeout: 20_000,
+    // Against hanging, not for speed: a machine may be busy with something else.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
     coverage: {

@@ -6,7 +6,7 @@ import { startOther } from './demo-services.ts';
 import { rush } from './rush.ts';
 import type { DemoServiceName } from './service-process.ts';
 
-const shop: Shop = { accounts: accountNames(4), gold: 1_000_000, price: 10, stock: 50 };
+const shop: Shop = { accounts: accountNames(4), gold: 1_000_000, price: 10, stock: 10 };
 const running: ShopService[] = [];
 
 afterEach(async () => {

@@ -1,4 +1,5 @@
 import * as core from './0001-core.ts';
+import * as apiKeys from './0002-api-keys.ts';
 import type { Migration } from './migration.ts';
 
 /**
@@ -7,4 +8,5 @@ import type { Migration } from './migration.ts';
  */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001_core': core,
+  '0002_api_keys': apiKeys,
 };

@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigError } from './config.ts';
+import { roles, type Role } from './domain/role.ts';
 import { RepositoryError } from './repository/errors.ts';
 import { version } from './version.ts';
 
@@ -36,6 +37,34 @@ program
   .action(async (options: { json: boolean }) => {
     const { verify } = await import('./commands/verify.ts');
     process.exitCode = await verify(options);
+  });
+
+const keys = program.command('keys').description('the API keys in the database at DATABASE_URL');
+keys
+  .command('create')
+  .description('make a key, and print it once')
+  .requiredOption('--name <name>', 'who it is for; operations say key:<name>')
+  .addOption(new Option('--role <role>', 'what it may do').choices(roles).makeOptionMandatory())
+  .option('--account <account>', 'for the role player: the account that it acts on')
+  .action(async (options: { name: string; role: Role; account?: string }) => {
+    const { createKey } = await import('./commands/keys.ts');
+    process.exitCode = await createKey(options);
+  });
+keys
+  .command('list')
+  .description('every key that is valid, without its secret')
+  .option('--json', 'print them as JSON', false)
+  .action(async (options: { json: boolean }) => {
+    const { listKeys } = await import('./commands/keys.ts');
+    process.exitCode = await listKeys(options);
+  });
+keys
+  .command('revoke')
+  .description('make a key worthless on every replica, at once')
+  .argument('<id>', 'the id that `keys list` shows')
+  .action(async (id: string) => {
+    const { revokeKey } = await import('./commands/keys.ts');
+    process.exitCode = await revokeKey(id);
   });
 
 program

@@ -4,6 +4,7 @@ import {
   environments,
   flag,
   integer,
+  optional,
   origins,
   required,
   SettingFault,
@@ -49,6 +50,42 @@ export const settings = {
     },
     adminApiKey,
   ),
+  JWT_SECRET: optional(
+    'text',
+    {
+      description:
+        'The secret, shared with who signs them, that player tokens are verified with (HS256). At least 32 characters.',
+      secret: true,
+    },
+    jwtSecret,
+  ),
+  JWT_JWKS: optional(
+    'file or https:// URL',
+    {
+      description:
+        'Where the public keys are that player tokens are verified with: a JSON Web Key Set. A file is read at the start, a URL fetched when needed.',
+    },
+    jwksPlace,
+  ),
+  JWT_ISSUER: optional(
+    'text',
+    { description: 'The issuer (`iss`) that player tokens must name. Required with JWT_SECRET or JWT_JWKS.' },
+    (value) => value,
+  ),
+  JWT_AUDIENCE: optional(
+    'text',
+    {
+      description: 'The audience (`aud`) that player tokens must name. Required with JWT_SECRET or JWT_JWKS.',
+    },
+    (value) => value,
+  ),
+  RATE_LIMIT_MAX: integer({
+    description:
+      'Requests a minute that each caller may send to one replica: several replicas let through so many times as much. 0: no limit.',
+    min: 0,
+    max: 10_000_000,
+    default: '0',
+  }),
   CORS_ORIGINS: origins({
     description: 'Web origins whose pages may call the service from a browser.',
     default: '',
@@ -289,6 +326,14 @@ function contradictions(config: Config): string[] {
   if (config.DB_STATEMENT_TIMEOUT >= config.DB_TRANSACTION_TIMEOUT) {
     faults.push('DB_STATEMENT_TIMEOUT must be shorter than DB_TRANSACTION_TIMEOUT');
   }
+  const { JWT_SECRET, JWT_JWKS, JWT_ISSUER, JWT_AUDIENCE } = config;
+  if (JWT_SECRET !== null && JWT_JWKS !== null)
+    faults.push('JWT_SECRET and JWT_JWKS exclude each other: tokens are signed in one way');
+  const tokens = JWT_SECRET !== null || JWT_JWKS !== null;
+  for (const [name, value] of Object.entries({ JWT_ISSUER, JWT_AUDIENCE })) {
+    if (tokens && value === null) faults.push(`${name} is required with JWT_SECRET or JWT_JWKS`);
+    if (!tokens && value !== null) faults.push(`${name} is set, but neither JWT_SECRET nor JWT_JWKS is`);
+  }
   if (config.SHUTDOWN_GRACE >= config.SHUTDOWN_TIMEOUT)
     faults.push('SHUTDOWN_GRACE must be shorter than SHUTDOWN_TIMEOUT');
   return faults;
@@ -318,9 +363,34 @@ function postgresUrl(value: string): string {
 
 function adminApiKey(value: string, environment: Environment): string {
   if (/\s/.test(value)) throw new SettingFault('must not hold white space');
-  if (environment === 'production' && value.length < 32)
-    throw new SettingFault('must have at least 32 characters in production');
+  if (environment === 'production') {
+    if (value.length < 32) throw new SettingFault('must have at least 32 characters in production');
+    refuseExample(value);
+  }
   return value;
+}
+
+function jwtSecret(value: string, environment: Environment): string {
+  if (value.length < 32) throw new SettingFault('must have at least 32 characters');
+  if (environment === 'production') refuseExample(value);
+  return value;
+}
+
+/** What stands in examples, in templates, and in what `dev` prints is known to everyone. */
+const exampleSecrets =
+  /change.?(me|this)|replace.?(me|this|with)|example|your.?(secret|key)|hf_dev_|placeholder|<[^>]*>/i;
+
+function refuseExample(value: string): void {
+  if (exampleSecrets.test(value))
+    throw new SettingFault('looks like an example; make one, for instance with `openssl rand -hex 32`');
+}
+
+function jwksPlace(value: string): string {
+  const url = /^[a-z]+:\/\//i.test(value) ? URL.parse(value) : undefined;
+  if (url === undefined) return value;
+  const loopback = url !== null && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)) return value;
+  throw new SettingFault('must be the path of a file, an https:// URL, or an http:// one on this host');
 }
 
 /** For commands that need the database alone. */

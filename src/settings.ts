@@ -53,6 +53,15 @@ export function required<Value>(
   return { type, description, secret, required: true, defaultIn: () => null, parse };
 }
 
+/** A setting that may be left out: then it is null. */
+export function optional<Value>(
+  type: string,
+  options: Common,
+  parse: Setting<Value>['parse'],
+): Setting<Value | null> {
+  return { ...required(type, options, parse), required: false };
+}
+
 export function integer(
   options: WithDefault & { readonly min: number; readonly max: number },
 ): Setting<number> {

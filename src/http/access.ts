@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
-import type { Authenticate, Caller, Role } from './caller.ts';
+import type { Role } from '../domain/role.ts';
+import type { Authenticate, Caller, Identified } from '../identity/caller.ts';
+import { VerificationKeysError } from '../identity/player-tokens.ts';
 import { Problem } from './problem.ts';
 
 declare module 'fastify' {
@@ -44,8 +46,9 @@ export function useAccess(app: FastifyInstance, authenticate: Authenticate): voi
   app.addHook('onRequest', async (request) => {
     const allowed = request.routeOptions.config.access;
     if (allowed === undefined || allowed === 'public') return;
-    const caller = await authenticate(bearerToken(request));
-    if (caller === undefined) throw unauthenticated('the credential is not valid', 'invalid_token');
+    const identified = await identify(authenticate, bearerToken(request));
+    if (identified.kind === 'refused') throw unauthenticated(identified.because, 'invalid_token');
+    const { caller } = identified;
     if (!allowed.includes(caller.role)) throw forbidden(`the role ${caller.role} may not do this`);
     request.caller = caller;
   });
@@ -60,6 +63,17 @@ export function callerOf(request: FastifyRequest): Caller {
 /** Refuses a player whom the request's account does not belong to. */
 export function requireOwn({ role, account: own }: Caller, account: string): void {
   if (role === 'player' && own !== account) throw forbidden(`a player may act on its own account alone`);
+}
+
+/** Who can't be identified now may be in a moment: that is no fault of the credential. */
+async function identify(authenticate: Authenticate, token: string): Promise<Identified> {
+  try {
+    return await authenticate(token);
+  } catch (error) {
+    if (!(error instanceof VerificationKeysError)) throw error;
+    const detail = 'the keys that player tokens are verified with can’t be had now';
+    throw new Problem('overloaded', { detail, cause: error });
+  }
 }
 
 function bearerToken(request: FastifyRequest): string {

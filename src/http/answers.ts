@@ -2,7 +2,13 @@ import { Type, type TSchema } from 'typebox';
 import { errorCodes, type ErrorCodeName } from './error-codes.ts';
 
 /** Every route may answer these. */
-const anywhere = ['invalid_request', 'internal_error', 'database_unavailable', 'shutting_down'] as const;
+const anywhere = [
+  'invalid_request',
+  'rate_limited',
+  'internal_error',
+  'database_unavailable',
+  'shutting_down',
+] as const;
 const known = ['unauthenticated', 'forbidden'] as const;
 
 /** What a route with a body may answer besides. */

@@ -5,18 +5,21 @@ import { fastify, LogController, type FastifyBaseLogger } from 'fastify';
 import type { AccountEditor } from '../execution/account-editor.ts';
 import type { CatalogEditor } from '../execution/catalog-editor.ts';
 import type { Executor } from '../execution/executor.ts';
+import type { Authenticate } from '../identity/caller.ts';
+import type { KeyKeeper } from '../identity/key-keeper.ts';
 import type { Reads } from '../repository/repository.ts';
 import type { Verifications } from '../verification/verifications.ts';
 import { useAccess } from './access.ts';
-import type { Authenticate } from './caller.ts';
 import { useClosingConnections } from './closing-connections.ts';
 import { useDocumentation } from './documentation.ts';
 import { answerBrokenClient, answerError, useErrorBoundary } from './error-boundary.ts';
 import { useJsonBodies } from './json-body.ts';
 import { operations } from './operations/index.ts';
+import { useRateLimit } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import { useRequestLog } from './request-log.ts';
 import { accountRoutes } from './routes/accounts.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
 import { assetRoutes } from './routes/assets.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
@@ -34,6 +37,8 @@ export interface AppSettings {
   readonly keepAliveTimeoutMs: number;
   /** How long a client may take to send a request. */
   readonly requestTimeoutMs: number;
+  /** Of each caller, to this replica; 0: no limit. */
+  readonly requestsPerMinute: number;
 }
 
 export interface AppDeps {
@@ -43,6 +48,7 @@ export interface AppDeps {
   readonly accountEditor: AccountEditor;
   readonly verifications: Verifications;
   readonly authenticate: Authenticate;
+  readonly keyKeeper: KeyKeeper;
   readonly readiness: Readiness;
   readonly log: FastifyBaseLogger;
   readonly version: string;
@@ -82,11 +88,21 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
     await app.register(cors, {
       origin: [...settings.corsOrigins],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
-      exposedHeaders: ['etag', 'idempotency-replayed', 'location', 'retry-after', 'x-request-id'],
+      exposedHeaders: [
+        'etag',
+        'idempotency-replayed',
+        'location',
+        'ratelimit-limit',
+        'ratelimit-remaining',
+        'ratelimit-reset',
+        'retry-after',
+        'x-request-id',
+      ],
     });
   }
   useUnknownRoutes(app);
   useAccess(app, deps.authenticate);
+  if (settings.requestsPerMinute > 0) await useRateLimit(app, settings.requestsPerMinute);
   useValidation(app);
   useJsonBodies(app);
   await app.register(compress, {
@@ -104,6 +120,7 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   entryRoutes(app, deps);
   operationReadRoutes(app, deps);
   verificationRoutes(app, deps);
+  apiKeyRoutes(app, deps);
   for (const operation of operations) operation.register(app, deps.executor);
   await app.ready();
   return app;

@@ -1,4 +1,4 @@
-import { identifierPattern } from '../domain/identifier.ts';
+import { isIdentifier } from '../domain/identifier.ts';
 import { Problem } from './problem.ts';
 
 /** An opaque cursor that says where a page ended. `kind` tells it from the cursors of other lists. */
@@ -40,9 +40,7 @@ function parse(cursor: string): readonly unknown[] | undefined {
   }
 }
 
-const identifier = new RegExp(identifierPattern);
-
 /** Text in a cursor is an identifier, a number a version or a position: anything else never came from here. */
 function isPlausible(part: unknown): boolean {
-  return typeof part === 'string' ? identifier.test(part) : Number.isSafeInteger(part) && Number(part) >= 0;
+  return typeof part === 'string' ? isIdentifier(part) : Number.isSafeInteger(part) && Number(part) >= 0;
 }

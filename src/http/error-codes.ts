@@ -195,6 +195,14 @@ export const errorCodes = {
     meaning: 'The Idempotency-Key was used before for another method, path or body.',
     remedy: 'Use a new key for a new request.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'Rate limited',
+    retryable: true,
+    meaning: 'More requests came under this name in a minute than RATE_LIMIT_MAX allows.',
+    remedy:
+      'Nothing was changed. Wait as long as Retry-After says; RateLimit-Remaining tells how many are left.',
+  },
   internal_error: {
     status: 500,
     title: 'Internal error',

@@ -7,7 +7,12 @@ import { CatalogCache } from '../execution/catalog-cache.ts';
 import { CatalogEditor } from '../execution/catalog-editor.ts';
 import { Executor } from '../execution/executor.ts';
 import { buildApp } from '../http/app.ts';
-import { adminKey } from '../http/caller.ts';
+import { adminKey } from '../identity/admin-key.ts';
+import { authentication } from '../identity/authentication.ts';
+import { KeyKeeper } from '../identity/key-keeper.ts';
+import { KeyRing } from '../identity/key-ring.ts';
+import { PlayerTokens, type PlayerTokenSettings } from '../identity/player-tokens.ts';
+import { newOperationId } from '../execution/operation-id.ts';
 import { operations } from '../http/operations/index.ts';
 import { PostgresRepository, type PostgresSettings } from '../repository/postgres/repository.ts';
 import { Verifications } from '../verification/verifications.ts';
@@ -86,6 +91,14 @@ async function serve(
   });
   const verifications = new Verifications({ verifier, records: repository.verifications });
   const tasks = new BackgroundTasks({ maxRunning: backgroundTasksMax, log });
+  const keyRing = new KeyRing({
+    keys: repository.apiKeys,
+    // Not started when too much is going on: another use will be noted.
+    noteUse: (id) =>
+      tasks.start('note that an API key was used', async () => await repository.apiKeys.noteUse(id)),
+  });
+  const playerTokenSettings = playerTokensOf(config);
+  const playerTokens = playerTokenSettings === null ? null : await PlayerTokens.open(playerTokenSettings);
   let stopping = false;
   const app = await buildApp(
     {
@@ -94,7 +107,8 @@ async function serve(
       catalogEditor: new CatalogEditor({ repository, backoff }),
       accountEditor: new AccountEditor({ repository, backoff }),
       verifications,
-      authenticate: adminKey(config.ADMIN_API_KEY),
+      authenticate: authentication({ admin: adminKey(config.ADMIN_API_KEY), keyRing, playerTokens }),
+      keyKeeper: new KeyKeeper({ keys: repository.apiKeys, newId: newOperationId }),
       readiness: {
         stopping: () => stopping,
         notReadyBecause: async () => (stopping ? 'shutting down' : await databaseTrouble(repository)),
@@ -106,6 +120,7 @@ async function serve(
       corsOrigins: config.CORS_ORIGINS,
       keepAliveTimeoutMs: config.KEEP_ALIVE_TIMEOUT,
       requestTimeoutMs: config.REQUEST_TIMEOUT,
+      requestsPerMinute: config.RATE_LIMIT_MAX,
     },
   );
   await app.listen({ host: config.HOST, port: config.PORT });
@@ -171,6 +186,14 @@ async function databaseTrouble(repository: PostgresRepository): Promise<string |
   } finally {
     timer.abort();
   }
+}
+
+/** Null: players have no tokens here. That the settings go together has been checked. */
+function playerTokensOf(config: Config): PlayerTokenSettings | null {
+  const { JWT_SECRET, JWT_JWKS, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
+  if (issuer === null || audience === null) return null;
+  if (JWT_SECRET !== null) return { keys: { secret: JWT_SECRET }, issuer, audience };
+  return JWT_JWKS === null ? null : { keys: { jwks: JWT_JWKS }, issuer, audience };
 }
 
 export function verifierSettings(config: Config): VerifierSettings {

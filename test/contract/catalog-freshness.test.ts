@@ -40,7 +40,7 @@ const goods = lines({ xp: 1 });
 test('a new price is the one that is paid', async () => {
   ok(await one.put('/v1/listings/priced', { price: lines({ gold: 1 }), goods }), 201);
   await amidNoise(async () => {
-    for (let i = 0; i < 40; i += 1) {
+    for (let i = 0; i < 20; i += 1) {
       const { changes, uses } = turn(i);
       const price = lines({ gold: 1000 + i });
       ok(await changes.put('/v1/listings/priced', { price, goods }));
@@ -95,7 +95,7 @@ test('purchases under way while a listing becomes limited never sell more than t
 });
 
 test('an asset can be granted through the other replica as soon as it is there', async () => {
-  for (let i = 0; i < 60; i += 1) {
+  for (let i = 0; i < 30; i += 1) {
     const { changes, uses } = turn(i);
     ok(await changes.put(`/v1/assets/new.${i}`, { name: 'New', kind: 'item' }), 201);
     receipt(await uses.grant('buyer', { [`new.${i}`]: 1 }));
@@ -105,7 +105,7 @@ test('an asset can be granted through the other replica as soon as it is there',
 test('what an asset allows holds at once', async () => {
   ok(await one.put('/v1/assets/pearl', { name: 'Pearl', kind: 'item' }), 201);
   receipt(await one.grant('diver', { pearl: 1000 }));
-  for (let i = 0; i < 40; i += 1) {
+  for (let i = 0; i < 20; i += 1) {
     const { changes, uses } = turn(i);
     const put = (rest: object): Promise<unknown> =>
       changes.put('/v1/assets/pearl', { name: 'Pearl', kind: 'item', ...rest }).then((answer) => ok(answer));
@@ -126,7 +126,7 @@ test('what an asset allows holds at once', async () => {
 
 test('a listing that opens or closes does so at once', async () => {
   ok(await one.put('/v1/listings/hours', { price: [], goods }), 201);
-  for (let i = 0; i < 40; i += 1) {
+  for (let i = 0; i < 20; i += 1) {
     const { changes, uses } = turn(i);
     ok(await changes.put('/v1/listings/hours', { price: [], goods, closesAt: '2020-01-01T00:00:00.000Z' }));
     expectProblem(await uses.purchase('buyer', 'hours'), 409, 'listing_closed');
@@ -136,7 +136,7 @@ test('a listing that opens or closes does so at once', async () => {
 });
 
 test('reads through the other replica show the change as well', async () => {
-  for (let i = 0; i < 60; i += 1) {
+  for (let i = 0; i < 30; i += 1) {
     const { changes, uses } = turn(i);
     const listing = ok(await changes.put('/v1/listings/priced', { price: lines({ gold: 5000 + i }), goods }));
     expect(ok(await uses.get('/v1/listings/priced'))).toEqual(listing);

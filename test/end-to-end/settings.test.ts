@@ -94,6 +94,21 @@ describe('serve', () => {
     expect((await replica.api.get('/v1/assets')).status).toBe(200);
   });
 
+  test('a file of keys that can’t be read keeps it from serving', async () => {
+    const database = await createTestDatabase();
+    const tokens = {
+      JWT_JWKS: '/nowhere/keys.json',
+      JWT_ISSUER: 'https://login.test',
+      JWT_AUDIENCE: 'holdfast',
+    };
+    const { code, output } = await run(
+      ['serve'],
+      replicaEnv(database.url, { LOG_LEVEL: 'fatal', ...tokens }),
+    );
+    expect(code).toBe(1);
+    expect(output).toContain('JWT_JWKS: /nowhere/keys.json can’t be read');
+  });
+
   test('on a database that was not migrated says so', async () => {
     const { maintenanceUrl, prefix } = inject('postgres');
     const name = `${prefix}${randomBytes(6).toString('hex')}`;

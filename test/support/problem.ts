@@ -26,6 +26,7 @@ export const statusOfCode: Readonly<Record<string, number>> = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   idempotency_key_reused: 422,
+  rate_limited: 429,
   internal_error: 500,
   busy: 503,
   overloaded: 503,
@@ -35,6 +36,7 @@ export const statusOfCode: Readonly<Record<string, number>> = {
 };
 
 const retryable: ReadonlySet<unknown> = new Set([
+  'rate_limited',
   'busy',
   'overloaded',
   'shutting_down',

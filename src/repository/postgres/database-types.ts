@@ -34,6 +34,17 @@ export interface Accounts {
   version: Generated<number>;
 }
 
+export interface ApiKeys {
+  account: string | null;
+  created_at: Generated<Timestamp>;
+  digest: Buffer;
+  id: string;
+  last_used_at: Timestamp | null;
+  name: string;
+  prefix: string;
+  role: string;
+}
+
 export interface Assets {
   id: string;
   kind: string;
@@ -122,6 +133,7 @@ export interface Verifications {
 
 export interface DB {
   accounts: Accounts;
+  api_keys: ApiKeys;
   assets: Assets;
   catalog_version: CatalogVersion;
   entries: Entries;

@@ -1,10 +1,12 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Catalog } from '../../domain/catalog.ts';
+import type { ApiKeys } from '../api-keys.ts';
 import type { Audit } from '../audit.ts';
 import { UnavailableError } from '../errors.ts';
 import type { Repository, TransactionOptions, Tx } from '../repository.ts';
 import type { VerificationRecords } from '../verifications.ts';
+import { PostgresApiKeys } from './api-keys.ts';
 import { PostgresAudit } from './audit.ts';
 import { catalogOf } from './catalog-rows.ts';
 import type { DB } from './database-types.ts';
@@ -39,6 +41,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
   /** On one connection of those for reads, and between two snapshots on none. */
   readonly audit: Audit;
   readonly verifications: VerificationRecords;
+  readonly apiKeys: ApiKeys;
 
   static open(settings: PostgresSettings, onConnectionError: (error: Error) => void): PostgresRepository {
     const common = {
@@ -80,6 +83,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
     this.#db = db;
     this.audit = new PostgresAudit(reads, settings);
     this.verifications = new PostgresVerificationRecords(db);
+    this.apiKeys = new PostgresApiKeys(db);
   }
 
   async transaction<Result>(
