@@ -59,7 +59,8 @@ export async function restock({ replicas, headers }: ShopService, quantity: numb
     await send('POST', `${first.url}/v1/listings/${limitedListing}/restock`, headers, { quantity });
 }
 
-async function putUpShop(
+/** Puts up the shop through the interface of these replicas. */
+export async function putUpShop(
   urls: readonly string[],
   headers: Readonly<Record<string, string>>,
   { accounts, gold, price, stock }: Shop,

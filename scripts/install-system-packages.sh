@@ -5,6 +5,7 @@ set -euo pipefail
 
 # In alphabetical order.
 packages=(
+  curl
   haproxy
   nginx
   openssl

@@ -24,8 +24,8 @@ export interface ReplicaProcessOptions {
   readonly entry: string;
   /** All of its environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What becomes of its output. Default: shown as ours. */
-  readonly output?: 'inherit' | 'ignore';
+  /** What becomes of its output: a file's descriptor, for one. Default: shown as ours. */
+  readonly output?: 'inherit' | 'ignore' | number;
   readonly startTimeoutMs?: number;
 }
 
@@ -38,12 +38,7 @@ export async function startReplica(options: ReplicaProcessOptions): Promise<Repl
   const child = fork(entry, ['serve'], {
     env,
     detached: true,
-    stdio: [null, output, output, 'ipc'].map((io) => io ?? 'ignore') as [
-      'ignore',
-      'inherit',
-      'inherit',
-      'ipc',
-    ],
+    stdio: ['ignore', output, output, 'ipc'],
   });
   const ended = endOf(child);
   const url = await servingUrl(child, ended, startTimeoutMs);

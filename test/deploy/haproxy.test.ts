@@ -1,0 +1,3 @@
+import { balancerTests } from '../support/balancer.ts';
+
+balancerTests('haproxy');
