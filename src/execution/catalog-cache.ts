@@ -14,6 +14,11 @@ export class CatalogCache {
     this.#repository = repository;
   }
 
+  /** Of the copy that is held now; null while there is none. */
+  get version(): number | null {
+    return this.#catalog?.version ?? null;
+  }
+
   async current(): Promise<Catalog> {
     return this.#catalog ?? (await this.refresh());
   }

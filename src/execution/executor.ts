@@ -30,6 +30,18 @@ export interface ExecutorSettings {
   readonly catalogReloads: number;
 }
 
+/** How busy the executor is. */
+export interface ExecutorLoad {
+  readonly lanes: number;
+  /** Commands waiting or under way, and how many may be. */
+  readonly inFlight: number;
+  readonly inFlightMax: number;
+  /** Of them, those that wait for their lane's next batch. */
+  readonly queued: number;
+  /** Of them, those that wait alone for a locked account. */
+  readonly waitingAlone: number;
+}
+
 /** What the executor tells of its troubles; for the log. */
 export interface ExecutorObserver {
   /** A command failed in a way that is a bug: `decide` threw, or a constraint fired. */
@@ -79,6 +91,17 @@ export class Executor {
   /** Commands waiting or under way. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Where the commands are that wait, and how many there may be. */
+  get load(): ExecutorLoad {
+    return {
+      lanes: this.#lanes.length,
+      inFlight: this.#inFlight,
+      inFlightMax: this.#settings.queueMax,
+      queued: this.#lanes.reduce((sum, lane) => sum + lane.queued, 0),
+      waitingAlone: this.#patient.size,
+    };
   }
 
   async execute(request: OperationRequest): Promise<Outcome> {

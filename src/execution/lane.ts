@@ -14,6 +14,11 @@ export class Lane<Item> {
     this.#work = options.work;
   }
 
+  /** What waits for its batch. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   push(item: Item): void {
     this.#queue.push(item);
     this.#running ??= this.#run();

@@ -23,6 +23,11 @@ export class PatientLane<Item> {
     return this.#waiting.size === 0;
   }
 
+  /** How many commands are here, those that a worker has in hand included. */
+  get size(): number {
+    return this.#queue.length + this.#running.size;
+  }
+
   /** Whether any of these accounts is waited for here. */
   waitsFor(accounts: readonly string[]): boolean {
     return accounts.some((account) => this.#waiting.has(account));

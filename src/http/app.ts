@@ -22,10 +22,11 @@ import { accountRoutes } from './routes/accounts.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
 import { assetRoutes } from './routes/assets.ts';
 import { entryRoutes } from './routes/entries.ts';
-import { healthRoutes, type Readiness } from './routes/health.ts';
+import { healthRoutes, type Health } from './routes/health.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
 import { listingRoutes } from './routes/listings.ts';
 import { operationReadRoutes } from './routes/operations.ts';
+import { probeRoutes, type Readiness } from './routes/probes.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import type { TypedApp } from './typed-app.ts';
 import { useUnknownRoutes } from './unknown-routes.ts';
@@ -50,6 +51,8 @@ export interface AppDeps {
   readonly authenticate: Authenticate;
   readonly keyKeeper: KeyKeeper;
   readonly readiness: Readiness;
+  /** Resolves in bounded time. */
+  readonly health: () => Promise<Health>;
   readonly log: FastifyBaseLogger;
   readonly version: string;
 }
@@ -112,6 +115,7 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   });
   await useDocumentation(app, deps.version);
 
+  probeRoutes(app, deps);
   healthRoutes(app, deps);
   assetRoutes(app, deps);
   listingRoutes(app, deps);

@@ -11,14 +11,15 @@ export interface TaskLog {
  * survive a crash is in the database before the caller is answered.
  */
 export class BackgroundTasks {
-  readonly #maxRunning: number;
+  /** How many may run at once. */
+  readonly maxRunning: number;
   readonly #log: TaskLog;
   readonly #running = new Map<Promise<void>, string>();
   readonly #abort = new AbortController();
   #closed = false;
 
   constructor({ maxRunning, log }: { maxRunning: number; log: TaskLog }) {
-    this.#maxRunning = maxRunning;
+    this.maxRunning = maxRunning;
     this.#log = log;
   }
 
@@ -32,7 +33,7 @@ export class BackgroundTasks {
    * after its signal aborts.
    */
   start(name: string, work: (signal: AbortSignal) => Promise<void>): boolean {
-    if (this.#closed || this.#running.size >= this.#maxRunning) return false;
+    if (this.#closed || this.#running.size >= this.maxRunning) return false;
     const task = this.#run(name, work).finally(() => this.#running.delete(task));
     this.#running.set(task, name);
     return true;

@@ -18,6 +18,8 @@ import { PostgresRepository, type PostgresSettings } from '../repository/postgre
 import { Verifications } from '../verification/verifications.ts';
 import { Verifier, type VerifierSettings } from '../verification/verifier.ts';
 import { BackgroundTasks } from './background-tasks.ts';
+import { DatabaseProbe } from './database-probe.ts';
+import { healthOf } from './health.ts';
 import { shutDown, type ShutdownStep } from './shutdown.ts';
 
 /** A replica that serves. */
@@ -29,8 +31,6 @@ export interface Service {
 
 /** Tasks that may run at once beside the requests. */
 const backgroundTasksMax = 16;
-/** How long the readiness check waits for the database. */
-const pingTimeoutMs = 1000;
 /** How long an aborted background task may take to notice. */
 const abortGraceMs = 2000;
 
@@ -99,6 +99,7 @@ async function serve(
   });
   const playerTokenSettings = playerTokensOf(config);
   const playerTokens = playerTokenSettings === null ? null : await PlayerTokens.open(playerTokenSettings);
+  const probe = new DatabaseProbe(repository);
   let stopping = false;
   const app = await buildApp(
     {
@@ -111,8 +112,10 @@ async function serve(
       keyKeeper: new KeyKeeper({ keys: repository.apiKeys, newId: newOperationId }),
       readiness: {
         stopping: () => stopping,
-        notReadyBecause: async () => (stopping ? 'shutting down' : await databaseTrouble(repository)),
+        notReadyBecause: async () => (stopping ? 'shutting down' : (await probe.check()).trouble),
       },
+      health: async () =>
+        await healthOf({ version, probe, repository, executor, catalog, tasks, stopping: () => stopping }),
       log,
       version,
     },
@@ -172,20 +175,6 @@ async function serve(
     url,
     stop: async () => await (stopped ??= shutDown(steps, { timeoutMs: config.SHUTDOWN_TIMEOUT, log })),
   };
-}
-
-async function databaseTrouble(repository: PostgresRepository): Promise<string | null> {
-  const timer = new AbortController();
-  const slow = sleep(pingTimeoutMs, 'the database does not answer', { signal: timer.signal }).catch(
-    () => null,
-  );
-  try {
-    return await Promise.race([repository.ping().then(() => null), slow]);
-  } catch {
-    return 'the database can’t be reached';
-  } finally {
-    timer.abort();
-  }
 }
 
 /** Null: players have no tokens here. That the settings go together has been checked. */

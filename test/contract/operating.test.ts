@@ -11,15 +11,18 @@ beforeAll(async () => {
   ({ api } = await serveReplica());
 });
 
-test('/livez and /readyz answer 200 while all is well', async () => {
+test('/livez, /readyz and /startupz answer 200 while all is well', async () => {
   expect(ok(await api.get('/livez'))).toMatchObject({ status: expect.any(String) as string });
   expect(ok(await api.get('/readyz'))).toMatchObject({ status: expect.any(String) as string });
+  expect(ok(await api.get('/startupz'))).toEqual({ status: 'started' });
 });
 
 /** What the contract has in this step, with the statuses that each operation can come to. */
 const published: readonly [string, string, readonly number[]][] = [
   ['get', '/livez', [200]],
   ['get', '/readyz', [200, 503]],
+  ['get', '/startupz', [200]],
+  ['get', '/health', [200, 503]],
   ['get', '/v1/assets', [200, 400, 401, 403, 500, 503]],
   ['get', '/v1/assets/{asset}', [200, 400, 401, 403, 404, 500, 503]],
   ['put', '/v1/assets/{asset}', [200, 201, 400, 401, 403, 409, 413, 415, 500, 503]],
@@ -65,7 +68,7 @@ describe('/openapi.json', () => {
   test('problems are published as application/problem+json, which is what they are', () => {
     const wrong = [...each()].flatMap(([name, { responses }]) =>
       Object.entries(responses)
-        .filter(([status]) => Number(status) >= 400 && !(name === 'get /readyz'))
+        .filter(([status]) => Number(status) >= 400 && !['get /readyz', 'get /health'].includes(name))
         .filter(([, { content }]) => content?.['application/problem+json'] === undefined)
         .map(([status]) => `${name} ${status}`),
     );

@@ -144,7 +144,8 @@ function answerFaults(answer: Answer, published: PublishedApi): string[] {
   const { path, status, headers, body, text } = answer;
   const faults: string[] = [];
   if (!/^[\x21-\x7e]{1,}$/.test(String(headers['x-request-id'] ?? ''))) faults.push('it has no X-Request-Id');
-  if (status >= 400 && !(path === '/readyz' && status === 503)) faults.push(...problemFaults(answer));
+  if (status >= 400 && !(['/readyz', '/health'].includes(path) && status === 503))
+    faults.push(...problemFaults(answer));
   if (unpublished.test(path) && status < 400) return faults;
   const mediaType = text === '' ? null : (headers['content-type']?.split(';')[0]?.trim() ?? null);
   if (status < 400 && mediaType !== null && mediaType !== 'application/json')

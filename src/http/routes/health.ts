@@ -1,43 +1,86 @@
-import { Type } from 'typebox';
+import { Type, type Static, type TProperties } from 'typebox';
+import { Nullable } from '../schemas.ts';
 import type { TypedApp } from '../typed-app.ts';
 
-/** Whether this replica should be sent requests. */
-export interface Readiness {
-  /** Whether it is on its way down. */
-  stopping(): boolean;
-  /** Resolves to null when it is ready, to the reason when it is not; in bounded time. */
-  notReadyBecause(): Promise<string | null>;
-}
+const ComponentStatus = Type.Enum(['ok', 'failing']);
+const Count = (description: string) => Type.Integer({ minimum: 0, description });
 
-const Status = Type.Object({ status: Type.String() });
-const NotReady = Type.Object({ status: Type.String(), reason: Type.String() });
+const Component = <Properties extends TProperties>(description: string, figures: Properties) =>
+  Type.Object({ status: ComponentStatus, ...figures }, { description });
 
-/** For whoever runs the process. Unready is an answer, not an error. */
-export function healthRoutes(app: TypedApp, { readiness }: { readiness: Readiness }): void {
+const Pool = Type.Object({
+  open: Count('Connections that are open.'),
+  inUse: Count('Of them, those in use.'),
+  waiting: Count('Those who wait for one. More than a moment above 0: there are too few.'),
+  max: Count('Connections that there may be.'),
+});
+
+const Database = Component('The database, asked just now.', {
+  reason: Nullable(Type.String({ description: 'What is wrong with it.' })),
+  latencyMs: Type.Number({ description: 'How long its answer took, the wait for a connection included.' }),
+  transactions: Pool,
+  reads: Pool,
+});
+
+const Lanes = Component('Operations waiting or under way. `failing`: as many as may be; more are refused.', {
+  lanes: Count('Batches that can be under way at once.'),
+  inFlight: Count('Operations waiting or under way.'),
+  inFlightMax: Count('Operations that may be.'),
+  queued: Count('Of those in flight, how many wait for their lane’s next batch.'),
+  waitingAlone: Count('Of those in flight, how many wait alone for a locked account.'),
+});
+
+const BackgroundTasks = Component(
+  'Work that no request waits for. `failing`: as much as may run; more is refused.',
+  { running: Count('Tasks that run.'), runningMax: Count('Tasks that may run.') },
+);
+
+const Catalog = Component('This replica’s copy of the catalog.', {
+  version: Nullable(Type.Integer({ description: 'Behind the database’s until the next operation asks.' })),
+});
+
+const Health = Type.Object({
+  status: Type.Enum(['ok', 'failing', 'stopping'], {
+    description: '`failing`: a component is. `stopping`: this replica is on its way down.',
+  }),
+  version: Type.String({
+    description: 'Of Holdfast, as in `holdfast --version` and in each line of the log.',
+  }),
+  uptimeSeconds: Type.Number(),
+  components: Type.Object({
+    database: Database,
+    lanes: Lanes,
+    backgroundTasks: BackgroundTasks,
+    catalog: Catalog,
+  }),
+});
+
+/** What a replica says of its parts. */
+export type Health = Static<typeof Health>;
+
+/**
+ * For people and dashboards. Anyone may ask, so it has figures and fixed texts only: no address, no name of the
+ * database, no message of an error.
+ */
+export function healthRoutes(app: TypedApp, { health }: { health: () => Promise<Health> }): void {
   app.get(
-    '/livez',
-    {
-      config: { access: 'public' },
-      schema: { tags: ['Operating'], summary: 'The process answers', response: { 200: Status } },
-    },
-    () => ({ status: 'ok' }),
-  );
-
-  app.get(
-    '/readyz',
+    '/health',
     {
       config: { access: 'public' },
       schema: {
         tags: ['Operating'],
-        summary: 'This replica should be sent requests',
-        description: '503 while it starts, while it stops, and while the database does not answer.',
-        response: { 200: Status, 503: NotReady },
+        summary: 'How each part of this replica is',
+        description:
+          '503 unless all is well. Load balancers should ask `/readyz`: a replica that is full for a moment is `failing` here, and taking it away would only fill the others.',
+        response: { 200: Health, 503: Health },
       },
     },
     async (_request, reply) => {
-      const reason = await readiness.notReadyBecause();
-      if (reason === null) return { status: 'ready' };
-      return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', reason });
+      const report = await health();
+      return await reply
+        .code(report.status === 'ok' ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send(report);
     },
   );
 }

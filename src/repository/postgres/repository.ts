@@ -32,6 +32,15 @@ export interface PostgresSettings extends TransactionSettings {
   readonly transactionTimeoutMs: number;
 }
 
+/** How a pool of connections is used. */
+export interface PoolFigures {
+  readonly open: number;
+  readonly inUse: number;
+  /** Those who wait for a connection. */
+  readonly waiting: number;
+  readonly max: number;
+}
+
 /** The repository on PostgreSQL 15 or later: pipelined transactions on one pool, reads on another. */
 export class PostgresRepository extends PostgresReads implements Repository {
   readonly #settings: PostgresSettings;
@@ -121,6 +130,11 @@ export class PostgresRepository extends PostgresReads implements Repository {
     }
   }
 
+  /** What the two pools hold now. */
+  get connections(): { readonly transactions: PoolFigures; readonly reads: PoolFigures } {
+    return { transactions: figuresOf(this.#pool), reads: figuresOf(this.#reads) };
+  }
+
   /** Throws an `UnfitServerError` where this version can't serve from the database, `UnavailableError` where there is none. */
   async checkServer(log: ServerCheckLog): Promise<void> {
     try {
@@ -143,6 +157,11 @@ export class PostgresRepository extends PostgresReads implements Repository {
       throw new UnavailableError('no connection to the database could be had', { cause: error });
     }
   }
+}
+
+function figuresOf(pool: pg.Pool): PoolFigures {
+  const { totalCount, idleCount, waitingCount, options } = pool;
+  return { open: totalCount, inUse: totalCount - idleCount, waiting: waitingCount, max: options.max };
 }
 
 async function loadCatalog(pipeline: Pipeline): Promise<Catalog> {
