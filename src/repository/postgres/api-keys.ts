@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { Role } from '../../domain/role.ts';
 import type { ApiKey, ApiKeys, NewApiKey, StoredApiKey } from '../api-keys.ts';
 import type { DB } from './database-types.ts';
-import { translateError } from './errors.ts';
+import { translated } from './errors.ts';
 
 /** How fresh the time of the last use is kept. */
 const useIsStale = sql<boolean>`(last_used_at is null or last_used_at < now() - interval '1 minute')`;
@@ -89,13 +89,5 @@ export class PostgresApiKeys implements ApiKeys {
         .where(useIsStale)
         .execute();
     });
-  }
-}
-
-async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw translateError(error);
   }
 }

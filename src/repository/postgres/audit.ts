@@ -20,7 +20,7 @@ import type {
 } from '../audit.ts';
 import { RepositoryError, UnavailableError } from '../errors.ts';
 import * as statements from './audit-statements.ts';
-import { translateError } from './errors.ts';
+import { translated } from './errors.ts';
 import { feedHorizon } from './horizon.ts';
 
 /** The audit on PostgreSQL: each snapshot is a short read-only transaction at REPEATABLE READ. */
@@ -188,10 +188,8 @@ async function answerOf<Row extends object>(
   text: string,
   values?: readonly unknown[],
 ): Promise<readonly Row[]> {
-  try {
+  return await translated(async () => {
     const { rows } = await client.query<Row>(text, values === undefined ? undefined : [...values]);
     return rows;
-  } catch (error) {
-    throw translateError(error);
-  }
+  });
 }

@@ -9,6 +9,15 @@ import {
   UnavailableError,
 } from '../errors.ts';
 
+/** Does this work on the database; what goes wrong is told by the errors of `../errors.ts`. */
+export async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw translateError(error);
+  }
+}
+
 /**
  * Says what a failure of `pg` means for the transaction, by its SQLSTATE (PostgreSQL manual, appendix A). Anything
  * that is not an answer of the server is a lost connection. `rows` names what the statement was locking.

@@ -17,7 +17,7 @@ import type {
 } from '../repository.ts';
 import { assetOf, catalogOf, listingOf } from './catalog-rows.ts';
 import type { DB } from './database-types.ts';
-import { translateError } from './errors.ts';
+import { translated } from './errors.ts';
 import { feedHorizon } from './horizon.ts';
 import { catalog } from './statements.ts';
 
@@ -246,12 +246,4 @@ function listingOnSale(row: ListingRow): ListingOnSale {
     nowMs,
   );
   return { ...listing, stock: { offered, remaining: remaining + due.quantity } };
-}
-
-async function translated<Result>(read: () => Promise<Result>): Promise<Result> {
-  try {
-    return await read();
-  } catch (error) {
-    throw translateError(error);
-  }
 }

@@ -10,7 +10,7 @@ import { PostgresApiKeys } from './api-keys.ts';
 import { PostgresAudit } from './audit.ts';
 import { catalogOf } from './catalog-rows.ts';
 import type { DB } from './database-types.ts';
-import { translateError } from './errors.ts';
+import { translated } from './errors.ts';
 import type { Pipeline } from './pipeline.ts';
 import { PostgresReads } from './reads.ts';
 import { checkServer, type ServerCheckLog } from './server-check.ts';
@@ -137,11 +137,9 @@ export class PostgresRepository extends PostgresReads implements Repository {
 
   /** Throws an `UnfitServerError` where this version can't serve from the database, `UnavailableError` where there is none. */
   async checkServer(log: ServerCheckLog): Promise<void> {
-    try {
+    await translated(async () => {
       await checkServer(this.#db, log);
-    } catch (error) {
-      throw translateError(error);
-    }
+    });
   }
 
   /** Waits for the connections in use to be given back, and closes them all. */

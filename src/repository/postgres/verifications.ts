@@ -3,7 +3,7 @@ import type { Discrepancy, VerificationCounts } from '../../domain/verification.
 import { timestamp } from '../../domain/time.ts';
 import type { VerificationRecord, VerificationRecords, VerificationsQuery } from '../verifications.ts';
 import type { DB } from './database-types.ts';
-import { translateError } from './errors.ts';
+import { translated } from './errors.ts';
 
 export class PostgresVerificationRecords implements VerificationRecords {
   readonly #db: Kysely<DB>;
@@ -67,13 +67,5 @@ export class PostgresVerificationRecords implements VerificationRecords {
           where ${discrepanciesMax}::int is null or n <= ${discrepanciesMax}
         )`.as('discrepancies'),
       );
-  }
-}
-
-async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw translateError(error);
   }
 }
