@@ -169,11 +169,11 @@ test('no setting outlives its transaction: a pooler may give the connection to s
   };
   const before = await read();
   await client.query('begin');
-  await client.query(statements.settings.text, ['1ms', '2ms', '3ms', '4ms']);
+  await client.query(statements.settings.text, ['61s', '62s', '63s', '64s']);
   expect(await read()).toEqual([
-    { name: 'lock_timeout', value: '1ms' },
-    { name: 'statement_timeout', value: '2ms' },
-    { name: 'idle_in_transaction_session_timeout', value: '3ms' },
+    { name: 'lock_timeout', value: '61s' },
+    { name: 'statement_timeout', value: '62s' },
+    { name: 'idle_in_transaction_session_timeout', value: '63s' },
     { name: 'enable_seqscan', value: 'off' },
   ]);
   await client.query('commit');
