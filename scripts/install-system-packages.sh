@@ -10,6 +10,7 @@ packages=(
   nginx
   openssl
   pgbouncer
+  postgresql-client
   shellcheck
 )
 

@@ -25,6 +25,15 @@ export const settings = {
     { description: 'The PostgreSQL (15 or later) to serve from.', secret: true },
     postgresUrl,
   ),
+  DATABASE_DIRECT_URL: optional(
+    'postgres:// URL',
+    {
+      description:
+        'The same database past any pooler, for what needs a session of its own: migrations. Without it they use DATABASE_URL.',
+      secret: true,
+    },
+    postgresUrl,
+  ),
   HOST: text({
     description: 'The address to listen on.',
     pattern: /^[^\s]+$/,
@@ -393,16 +402,20 @@ function jwksPlace(value: string): string {
   throw new SettingFault('must be the path of a file, an https:// URL, or an http:// one on this host');
 }
 
-/** For commands that need the database alone. */
-export function readDatabaseUrl(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  const value = given(env['DATABASE_URL']);
+/** For what needs a session of its own, which a pooler may not give: DATABASE_DIRECT_URL, or else DATABASE_URL. */
+export function readDirectDatabaseUrl(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  const name = given(env['DATABASE_DIRECT_URL']) === undefined ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
+  const value = given(env[name]);
+  if (value === undefined)
+    throw new ConfigError([`DATABASE_URL is required: ${settings.DATABASE_URL.description}`]);
   try {
-    if (value !== undefined) return settings.DATABASE_URL.parse(value, environmentOf(env));
+    return postgresUrl(value);
   } catch (error) {
     if (!(error instanceof SettingFault)) throw error;
-    throw new ConfigError([`DATABASE_URL ${error.message}`]);
+    throw new ConfigError([`${name} ${error.message}`]);
   }
-  throw new ConfigError([`DATABASE_URL is required: ${settings.DATABASE_URL.description}`]);
 }
 
 /** Whether there is a database to use. */

@@ -12,9 +12,6 @@ const repository = path.resolve(import.meta.dirname, '../..');
 /** Debian's script that a package brings to start its service, where there is no systemd. */
 const scriptOf = (service: string): string => `/etc/init.d/${service}`;
 
-/** What a service of the system writes to. Each is a private one, empty or a copy. */
-const emptied = ['/run', '/var/log', '/var/tmp'];
-
 /**
  * The machine as one service of Debian's sees it, with what it writes to being its own: `/etc/<service>`, `/run`,
  * `/var/log`. So an operator's commands run as they stand in a guide, and leave nothing behind. It has processes of its
@@ -32,11 +29,15 @@ export class PrivateSystem {
     if (process.getuid?.() !== 0)
       throw new Error(`run this as root: only root can give ${service} an /etc of its own`);
     const copies = await mkdtemp(path.join(tmpdir(), 'holdfast-system-'));
+    await run('chmod', ['711', copies]);
     await run('cp', ['-a', `/etc/${service}`, copies]);
+    // Of the logs only the folders and empty files, with their owners.
+    await run('cp', ['-a', '--attributes-only', '/var/log', copies]);
     const mounts = [
       `mount --bind ${copies}/${service} /etc/${service}`,
-      ...emptied.map((folder) => `mount -t tmpfs tmpfs ${folder}`),
-      `mkdir -p /run/lock /var/log/${service} && chmod 1777 /run/lock`,
+      `mount --bind ${copies}/log /var/log`,
+      'mount -t tmpfs tmpfs /run',
+      'mkdir -m 1777 /run/lock',
     ];
     const system = new PrivateSystem(mounts.join(' && '), copies);
     try {
@@ -60,13 +61,16 @@ export class PrivateSystem {
   }
 
   /** Runs a script in it, in the folder of the repository, as the blocks of the guides are to be run; answers what it said. */
-  async run(script: string): Promise<string> {
+  async run(script: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
     const target = ['--target', String(this.#pid), '--mount', '--pid'];
     try {
       const { stdout, stderr } = await run(
         'nsenter',
         [...target, `--wd=${repository}`, 'bash', '-euo', 'pipefail', '-c', script],
-        { env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, HOME: '/root' }, timeout: 60_000 },
+        {
+          env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, HOME: '/root', ...env },
+          timeout: 60_000,
+        },
       );
       return stdout + stderr;
     } catch (error) {
