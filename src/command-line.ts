@@ -14,7 +14,7 @@ const program = new Command('holdfast')
 
 program
   .command('serve')
-  .description('serve one replica from DATABASE_URL')
+  .description('serve from DATABASE_URL: one replica, or WORKERS of them behind one port')
   .action(async () => {
     const { serve } = await import('./commands/serve.ts');
     const code = await serve();
@@ -70,9 +70,11 @@ keys
 program
   .command('config')
   .description('list every setting, what holds and where it comes from')
-  .action(async () => {
-    const { showConfig } = await import('./commands/config.ts');
-    process.exitCode = showConfig();
+  .option('--check', 'only say what is wrong with them; exit code 0 when nothing is', false)
+  .action(async ({ check }: { check: boolean }) => {
+    const { checkConfig, showConfig } = await import('./commands/config.ts');
+    if (check) checkConfig();
+    else process.exitCode = showConfig();
   });
 
 program

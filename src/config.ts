@@ -121,10 +121,39 @@ export const settings = {
     default: { development: '0s', staging: '5s', production: '5s' },
     maxMs: 300_000,
   }),
+  WORKERS: integer({
+    description:
+      'Replicas that `serve` runs on this host behind its one port. From 2 on each is a process, with DB_MAX_CONNS connections of its own.',
+    min: 1,
+    max: 64,
+    default: '1',
+  }),
+  WORKER_START_TIMEOUT: duration({
+    description: 'How long one of several replicas may take until it serves.',
+    default: '60s',
+    minMs: 100,
+  }),
+  WORKER_RESTART_BACKOFF: duration({
+    description: 'Wait before a replica is started that ended soon after its start; it doubles with each.',
+    default: '1s',
+    minMs: 10,
+  }),
+  WORKER_RESTART_BACKOFF_MAX: duration({
+    description:
+      'What that wait does not grow beyond; a replica that served longer is started again at once.',
+    default: '30s',
+    minMs: 10,
+  }),
+  HANDOVER_GRACE: duration({
+    description:
+      'How long a replica that another has replaced goes on serving the connections it has, while each answer tells its client to use another next.',
+    default: '10s',
+    maxMs: 300_000,
+  }),
 
   DB_MAX_CONNS: integer({
     description:
-      'Connections to the database at most; LANES, PATIENT_WORKERS and two more of them are for transactions, the rest for reads.',
+      'Connections to the database at most, of each replica; LANES, PATIENT_WORKERS and two more of them are for transactions, the rest for reads.',
     min: 2,
     max: 1000,
     default: { development: '10', staging: '20', production: '50' },
@@ -345,6 +374,10 @@ function contradictions(config: Config): string[] {
   }
   if (config.SHUTDOWN_GRACE >= config.SHUTDOWN_TIMEOUT)
     faults.push('SHUTDOWN_GRACE must be shorter than SHUTDOWN_TIMEOUT');
+  if (config.WORKERS > 1 && config.HANDOVER_GRACE >= config.SHUTDOWN_TIMEOUT)
+    faults.push('HANDOVER_GRACE must be shorter than SHUTDOWN_TIMEOUT');
+  if (config.WORKER_RESTART_BACKOFF > config.WORKER_RESTART_BACKOFF_MAX)
+    faults.push('WORKER_RESTART_BACKOFF must not be longer than WORKER_RESTART_BACKOFF_MAX');
   return faults;
 }
 
@@ -437,7 +470,7 @@ export function devEnvironment(env: Readonly<Record<string, string | undefined>>
   basePort: number;
   environment: Readonly<Record<string, string | undefined>>;
 } {
-  const environment = { LOG_LEVEL: 'warn', ...env, NODE_ENV: 'development' };
+  const environment = { LOG_LEVEL: 'warn', ...env, NODE_ENV: 'development', WORKERS: '1' };
   const { PORT } = readConfig({
     ...environment,
     DATABASE_URL: 'postgres://embedded',

@@ -16,3 +16,8 @@ export function showConfig(): number {
     return 1;
   }
 }
+
+/** Throws a `ConfigError` that names all faults unless `serve` would accept the settings. */
+export function checkConfig(): void {
+  readConfig();
+}

@@ -1,15 +1,16 @@
+import cluster from 'node:cluster';
 import { readConfig } from '../config.ts';
-import type { ServingMessage } from '../lifecycle/replica-process.ts';
-import { startService } from '../lifecycle/service.ts';
-import { onStopSignal } from '../lifecycle/signals.ts';
 import { createLogger } from '../observability/logging.ts';
 import { version } from '../version.ts';
 
 /**
  * Serves until SIGTERM or SIGINT, and answers the exit code: 0 only when everything was drained. A second signal ends
- * the process at once. Where another process started this one, its end is taken for a signal.
+ * it at once. With WORKERS of 2 or more this process serves nothing itself: it runs that many replicas, and SIGHUP
+ * replaces them by the code that is on disk by then.
  */
 export async function serve(): Promise<number> {
+  // A reload that comes before there is anything to replace must not end the process.
+  process.on('SIGHUP', () => undefined);
   const config = readConfig();
   const { log, flush } = createLogger({ level: config.LOG_LEVEL, version });
   process.on('uncaughtException', (error) => {
@@ -18,18 +19,13 @@ export async function serve(): Promise<number> {
     process.exit(1);
   });
   try {
-    const service = await startService(config, { log, version });
-    const serving: ServingMessage = { serving: service.url };
-    process.send?.(serving);
-    const signal = await stopSignal(() => {
-      log.error('a second signal: exiting without draining');
-      flush();
-      process.exit(1);
-    });
-    log.info({ signal }, 'stopping');
-    const drained = await service.stop();
-    log.info({ drained }, 'stopped');
-    return drained ? 0 : 1;
+    // Each is loaded alone, so that the process that only looks after others stays small.
+    if (config.WORKERS > 1 && cluster.isPrimary) {
+      const { serveWorkers } = await import('./serve-workers.ts');
+      return await serveWorkers(config, { log, flush });
+    }
+    const { serveReplica } = await import('./serve-replica.ts');
+    return await serveReplica(config, { log, flush, version });
   } catch (error) {
     log.fatal({ err: error }, 'could not serve');
     return 1;
@@ -37,13 +33,4 @@ export async function serve(): Promise<number> {
     flush();
     if (process.connected) process.disconnect();
   }
-}
-
-async function stopSignal(force: () => void): Promise<string> {
-  return await new Promise((resolve) => {
-    onStopSignal({ stop: resolve, force });
-    process.once('disconnect', () => {
-      resolve('the parent process is gone');
-    });
-  });
 }

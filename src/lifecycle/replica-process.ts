@@ -62,6 +62,7 @@ export async function startReplica(options: ReplicaProcessOptions): Promise<Repl
 
 /** What a replica tells the process that started it, once it listens. */
 export interface ServingMessage {
+  /** Its URL. */
   readonly serving: string;
 }
 

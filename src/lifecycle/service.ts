@@ -14,6 +14,7 @@ import { KeyRing } from '../identity/key-ring.ts';
 import { PlayerTokens, type PlayerTokenSettings } from '../identity/player-tokens.ts';
 import { newOperationId } from '../execution/operation-id.ts';
 import { operations } from '../http/operations/index.ts';
+import { stopListening } from '../http/stop-listening.ts';
 import { PostgresRepository, type PostgresSettings } from '../repository/postgres/repository.ts';
 import { Verifications } from '../verification/verifications.ts';
 import { Verifier, type VerifierSettings } from '../verification/verifier.ts';
@@ -26,8 +27,15 @@ import { shutDown, type ShutdownStep } from './shutdown.ts';
 export interface Service {
   readonly url: string;
   /** Stops in order, and answers whether everything was drained. The same stop however often it is called. */
-  stop(): Promise<boolean>;
+  stop(departure: Departure): Promise<boolean>;
 }
+
+/**
+ * What a stop means for those who call at this address. `leaving`: nobody will serve here any more, so the load balancers
+ * are told, and given time to notice. `handing over`: another replica serves at the same address, so new connections are
+ * left to it at once, and the open ones are let go of as their clients use them.
+ */
+export type Departure = 'leaving' | 'handing over';
 
 /** Tasks that may run at once beside the requests. */
 const backgroundTasksMax = 16;
@@ -101,6 +109,7 @@ async function serve(
   const playerTokens = playerTokenSettings === null ? null : await PlayerTokens.open(playerTokenSettings);
   const probe = new DatabaseProbe(repository);
   let stopping = false;
+  let ready = true;
   const app = await buildApp(
     {
       reads: repository,
@@ -112,10 +121,10 @@ async function serve(
       keyKeeper: new KeyKeeper({ keys: repository.apiKeys, newId: newOperationId }),
       readiness: {
         stopping: () => stopping,
-        notReadyBecause: async () => (stopping ? 'shutting down' : (await probe.check()).trouble),
+        notReadyBecause: async () => (ready ? (await probe.check()).trouble : 'shutting down'),
       },
       health: async () =>
-        await healthOf({ version, probe, repository, executor, catalog, tasks, stopping: () => stopping }),
+        await healthOf({ version, probe, repository, executor, catalog, tasks, stopping: () => !ready }),
       log,
       version,
     },
@@ -131,14 +140,27 @@ async function serve(
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   log.info({ url }, 'serving');
 
-  const steps: readonly ShutdownStep[] = [
-    {
+  const firstStep: Readonly<Record<Departure, ShutdownStep>> = {
+    leaving: {
       name: 'say not ready, and serve on while load balancers notice',
       run: async () => {
         stopping = true;
+        ready = false;
         await sleep(config.SHUTDOWN_GRACE);
       },
     },
+    'handing over': {
+      name: 'leave new connections to others, and serve on over the open ones',
+      run: async () => {
+        stopping = true;
+        const timer = new AbortController();
+        const grace = sleep(config.HANDOVER_GRACE, undefined, { signal: timer.signal });
+        await Promise.race([stopListening(app), grace.catch(() => undefined)]);
+        timer.abort();
+      },
+    },
+  };
+  const steps: readonly ShutdownStep[] = [
     {
       name: 'finish requests',
       run: async () => {
@@ -173,7 +195,11 @@ async function serve(
   let stopped: Promise<boolean> | undefined;
   return {
     url,
-    stop: async () => await (stopped ??= shutDown(steps, { timeoutMs: config.SHUTDOWN_TIMEOUT, log })),
+    stop: async (departure) =>
+      await (stopped ??= shutDown([firstStep[departure], ...steps], {
+        timeoutMs: config.SHUTDOWN_TIMEOUT,
+        log,
+      })),
   };
 }
 

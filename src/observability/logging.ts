@@ -7,8 +7,13 @@ export interface LoggingSettings {
   readonly fd?: number;
 }
 
-/** Lines wait for so many bytes, or so long, before they are written in one go. */
-const bufferBytes = 4096;
+/**
+ * What is written in one go at most, in whole lines: several replicas may write to one pipe, and it keeps apart what is
+ * no longer than this (PIPE_BUF).
+ */
+const writeBytesMax = 4096;
+/** Lines wait for so many bytes, or so long, before they are written. */
+const bufferBytes = 4000;
 const flushEveryMs = 200;
 
 /**
@@ -23,6 +28,7 @@ export function createLogger({ level, version, fd = 1 }: LoggingSettings): {
     dest: fd,
     sync: false,
     minLength: bufferBytes,
+    maxWrite: writeBytesMax,
     periodicFlush: flushEveryMs,
   });
   const log = pino(

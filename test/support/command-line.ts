@@ -10,9 +10,13 @@ export class CommandLine {
 
   constructor(
     args: readonly string[],
-    { env, cwd }: { env: Readonly<Record<string, string | undefined>>; cwd?: string },
+    {
+      env,
+      cwd,
+      file = entry,
+    }: { env: Readonly<Record<string, string | undefined>>; cwd?: string; file?: string },
   ) {
-    this.process = spawn(process.execPath, [entry, ...args], {
+    this.process = spawn(process.execPath, [file, ...args], {
       env: { PATH: process.env['PATH'], ...env },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: ['ignore', 'pipe', 'pipe'],
