@@ -6,7 +6,7 @@ export const documents = ['DEPLOYMENT.md', 'PRODUCTION.md'] as const;
 
 /**
  * A fenced block of language `sh`. A comment on the line above it says who executes it (`<!-- run: compose -->`: the suite
- * test/deploy/compose.test.ts) or why nobody does (`<!-- not run: the reason -->`).
+ * test/compose/compose.test.ts) or why nobody does (`<!-- not run: the reason -->`).
  */
 export interface DocumentBlock {
   readonly document: string;
