@@ -13,10 +13,16 @@ export class CommandLine {
     {
       env,
       cwd,
-      file = entry,
-    }: { env: Readonly<Record<string, string | undefined>>; cwd?: string; file?: string },
+      program = [process.execPath, entry],
+    }: {
+      env: Readonly<Record<string, string | undefined>>;
+      cwd?: string;
+      /** What is run with `args`. Default: the command line of this checkout. */
+      program?: readonly [string, ...string[]];
+    },
   ) {
-    this.process = spawn(process.execPath, [file, ...args], {
+    const [file, ...before] = program;
+    this.process = spawn(file, [...before, ...args], {
       env: { PATH: process.env['PATH'], ...env },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -40,7 +40,7 @@ export class WorkerService {
     const release = await ReleaseOnDisk.create();
     const command = new CommandLine(['serve'], {
       env: replicaEnv(database.url, { WORKERS: '3', LOG_LEVEL: 'info', ...env }),
-      file: release.file,
+      program: [process.execPath, release.file],
     });
     await command.says('"replicas":');
     const url = /"url":"(http[^"]+)"/.exec(command.output)?.[1] ?? '';
