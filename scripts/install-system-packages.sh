@@ -12,6 +12,7 @@ packages=(
   pgbouncer
   postgresql-client
   shellcheck
+  systemd
 )
 
 missing=()
