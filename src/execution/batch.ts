@@ -38,8 +38,8 @@ export class CatalogReplacedError extends Error {
  * with one commit. The verdicts stand only once this resolves: also a rejection, a replay or a dry run rests on its
  * neighbours in the batch, and would be wrong if those were not kept.
  *
- * Throws `CatalogReplacedError` and what the repository throws; an `OutcomeUnknownError` is noted on the commands that
- * may have been kept.
+ * Throws `CatalogReplacedError` and what the repository throws; whatever it throws, it is noted on the commands that may
+ * have been kept: by this batch, after an `OutcomeUnknownError`, or by an earlier one, whose records were seen here.
  */
 export async function runBatch(
   batch: readonly Pending[],
@@ -51,6 +51,7 @@ export async function runBatch(
     batch.flatMap(({ request }, i) => (request.dryRun ? [] : (footprints[i]?.creates ?? []))),
   );
   let written: readonly Pending[] = [];
+  let onRecord: readonly Pending[] = [];
   try {
     return await repository.transaction(
       async (tx) => {
@@ -60,6 +61,7 @@ export async function runBatch(
         const verdicts = batch.map((pending, i) => missed(footprints[i], locked) ?? judge.decide(pending));
         tx.save(judge.changes());
         written = judge.written;
+        onRecord = judge.onRecord;
         // Decided anew under its key's lock: whatever an earlier attempt sent was not kept.
         for (const pending of written) pending.outcomeUnknown = false;
         return verdicts;
@@ -68,6 +70,8 @@ export async function runBatch(
     );
   } catch (error) {
     if (error instanceof OutcomeUnknownError) for (const pending of written) pending.outcomeUnknown = true;
+    // It is on record, so nobody may be told that nothing was changed; that it lasts was not confirmed.
+    for (const pending of onRecord) pending.outcomeUnknown = true;
     throw error;
   }
 }

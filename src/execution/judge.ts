@@ -23,6 +23,8 @@ export class Judge {
   readonly #recorded: Map<string, RecordedKey>;
   readonly #operations: OperationRecord[] = [];
   readonly #written: Pending[] = [];
+  readonly #onRecord: Pending[] = [];
+  readonly #recordedBefore: ReadonlySet<RecordedKey>;
 
   constructor(known: {
     catalog: Catalog;
@@ -33,12 +35,18 @@ export class Judge {
   }) {
     this.#ledger = Ledger.load(known.catalog, known.footprint, known.rows);
     this.#nowMs = known.nowMs;
+    this.#recordedBefore = new Set(known.recorded);
     this.#recorded = new Map(known.recorded.map((record) => [scopeName(record), record]));
   }
 
-  /** The commands whose operations are among the changes. */
+  /** The commands whose operations, or the ones that they replay, are among the changes. */
   get written(): readonly Pending[] {
     return this.#written;
+  }
+
+  /** The commands whose operations, or the ones that they replay, were on record before. */
+  get onRecord(): readonly Pending[] {
+    return this.#onRecord;
   }
 
   /** What the commands decided so far have changed, each row once, as it is after all of them. */
@@ -60,6 +68,7 @@ export class Judge {
     if (record === undefined) return undefined;
     if (record.requestHash !== pending.request.requestHash)
       return idempotencyKeyReused(pending.idempotencyKey);
+    (this.#recordedBefore.has(record) ? this.#onRecord : this.#written).push(pending);
     return { kind: 'done', receipt: record.receipt, replayed: record.operation !== pending.operationId };
   }
 

@@ -2,11 +2,14 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startExecutor, wordFor } from '../../../test/support/executors.ts';
 import { query } from '../../../test/support/query.ts';
 import { postgresSettings } from '../../../test/support/repositories.ts';
-import { openAccounts } from '../../../test/support/shop.ts';
+import { consuming, granting, request } from '../../../test/support/requests.ts';
+import { gold, openAccounts, stockShop } from '../../../test/support/shop.ts';
 import { rewritten, TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { until } from '../../../test/support/until.ts';
+import type { Command } from '../../domain/command.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../development/embedded-postgres.ts';
 import { OutcomeUnknownError } from '../errors.ts';
 import { migrateToLatest } from './migrate.ts';
@@ -47,6 +50,36 @@ test('also when the server warns in another language', async () => {
   proxy.traffic = { answer: (chunk) => rewritten(chunk, 'SWARNING\0', 'SWARNUNG\0') };
   await expectUnknown('p2', proxy.url(waitingUrl));
   await proxy.close();
+});
+
+test('while the standby does not confirm, nothing is acknowledged: not by asking again under the key either', async () => {
+  const local = PostgresRepository.open(postgresSettings(url, 'local'), () => undefined);
+  await openAccounts(local, ['p3']);
+  await stockShop(local, { assets: [gold] });
+  const repository = PostgresRepository.open(postgresSettings(waitingUrl, 'waiting'), () => undefined);
+  const { executor } = startExecutor(repository, { backoff: { retries: 2, baseMs: 1, maxMs: 1 } });
+  const told = async (command: Command, idempotencyKey: string | null): Promise<string> => {
+    let word: string | undefined;
+    const execution = wordFor(executor.execute(request(command, { idempotencyKey })));
+    const ended = execution.then((ending) => (word = ending));
+    await until('it is answered, for want of patience', async () => {
+      await cancelWaiting();
+      return word !== undefined;
+    });
+    return await ended;
+  };
+  const buy = async (): Promise<string> => await told(granting('p3', { gold: 5 }), 'k');
+  expect(await buy()).toBe('outcome_unknown');
+  // By now it is on record here, and still on no standby: to say so would be to acknowledge what may be lost.
+  expect(await buy()).toBe('outcome_unknown');
+  // What is rejected may rest on it.
+  expect(await told(consuming('p3', { gold: 6 }), null)).toBe('database_unavailable');
+
+  const confirmed = startExecutor(local).executor;
+  const again = request(granting('p3', { gold: 5 }), { idempotencyKey: 'k' });
+  expect(await wordFor(confirmed.execute(again))).toBe('replayed');
+  await Promise.all([executor.drain(), confirmed.drain()]);
+  await Promise.all([repository.close(), local.close()]);
 });
 
 async function expectUnknown(account: string, through: string): Promise<void> {

@@ -84,8 +84,7 @@ export class PostgresTx implements Tx {
       const tag = results.at(-1);
       if (tag?.status === 'fulfilled' && tag.value === 'COMMIT') {
         // A wait for a standby that was cut short answers COMMIT as well, and only warns.
-        if (warning !== undefined && writes.length > 0)
-          throw new OutcomeUnknownError(`the commit warned: ${warning}`);
+        if (warning !== undefined) throw unconfirmed(warning, writes.length > 0);
         return;
       }
       throw commitFailure(results, writes.length > 0);
@@ -273,6 +272,17 @@ function sortedIds(ids: readonly string[]): string[] {
 
 function without(there: readonly Row[], locked: ReadonlySet<string>): string[] {
   return there.map(([id]) => textOf(id)).filter((id) => !locked.has(id));
+}
+
+/**
+ * Locking a row is logged, so a transaction that kept nothing waits for the standby as well: for all that was committed
+ * before it, which is what it has read. Unconfirmed, it must not be answered from: a replay would acknowledge an
+ * operation that may be on this server alone.
+ */
+function unconfirmed(warning: string, wrote: boolean): Error {
+  return wrote
+    ? new OutcomeUnknownError(`the commit warned: ${warning}`)
+    : new UnavailableError(`what was read may not last: the commit warned: ${warning}`);
 }
 
 /**
