@@ -22,18 +22,24 @@ export class TcpProxy {
   traffic: Traffic = {};
   readonly #server: Server;
   readonly #links = new Set<Link>();
+  #target: { host: string; port: number };
 
   /** Stands before the server of this database. */
   static async before(databaseUrl: string): Promise<TcpProxy> {
-    const { hostname, port } = new URL(databaseUrl);
-    const proxy = new TcpProxy({ host: hostname, port: Number(port) });
+    const proxy = new TcpProxy(addressOf(databaseUrl));
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
   }
 
   private constructor(target: { host: string; port: number }) {
-    this.#server = createServer((client) => this.#link(client, connect(target)));
+    this.#target = target;
+    this.#server = createServer((client) => this.#link(client, connect(this.#target)));
+  }
+
+  /** From now on new connections go to another server: a virtual address that has moved. */
+  retarget(databaseUrl: string): void {
+    this.#target = addressOf(databaseUrl);
   }
 
   /** The database's address through the proxy. */
@@ -81,6 +87,11 @@ export class TcpProxy {
       if (passed !== null && client.writable) client.write(passed);
     });
   }
+}
+
+function addressOf(databaseUrl: string): { host: string; port: number } {
+  const { hostname, port } = new URL(databaseUrl);
+  return { host: hostname, port: Number(port) };
 }
 
 /** The chunk with one text in place of another of the same length, so that no message changes its own. */

@@ -35,24 +35,36 @@ export async function checkServer(db: Kysely<DB>, log: ServerCheckLog): Promise<
     synchronous_commit: string;
     fsync: string;
     full_page_writes: string;
+    standbys: string;
   }>`
     select current_setting('server_version_num')::int as version, current_setting('server_version') as name,
       current_setting('synchronous_commit') as synchronous_commit, current_setting('fsync') as fsync,
-      current_setting('full_page_writes') as full_page_writes`.execute(db);
+      current_setting('full_page_writes') as full_page_writes,
+      current_setting('synchronous_standby_names') as standbys`.execute(db);
   const [server] = rows;
   if (server === undefined || server.version < versionMin) {
     throw new UnfitServerError(`PostgreSQL 15 or later is needed, and this is ${server?.name ?? 'unknown'}`);
   }
   await checkMigrated(db);
-  const { synchronous_commit, fsync, full_page_writes } = server;
+  const { synchronous_commit, fsync, full_page_writes, standbys } = server;
   log.info(
-    { postgres: server.name, synchronous_commit },
+    { postgres: server.name, synchronous_commit, synchronous_standby_names: standbys },
     `a commit waits for: ${commitWaitsFor[synchronous_commit] ?? synchronous_commit}`,
   );
   for (const [name, value] of Object.entries({ synchronous_commit, fsync, full_page_writes })) {
     if (value === 'off') log.warn({ setting: name }, `${name} is off: ${durabilityRisks[name] ?? ''}`);
   }
+  const risk = failoverRisks[synchronous_commit];
+  if (standbys !== '' && risk !== undefined)
+    log.warn({ setting: 'synchronous_commit' }, `synchronous_commit is ${synchronous_commit}: ${risk}`);
 }
+
+/** What is lost although there are synchronous standbys. */
+const failoverRisks: Readonly<Record<string, string>> = {
+  local: 'operations that were answered can be lost when a standby takes over',
+  remote_write:
+    'operations that were answered can be lost when a standby takes over whose machine has crashed as well',
+};
 
 const commitWaitsFor: Readonly<Record<string, string>> = {
   off: 'nothing',

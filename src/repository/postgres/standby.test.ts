@@ -82,6 +82,28 @@ test('while the standby does not confirm, nothing is acknowledged: not by asking
   await Promise.all([repository.close(), local.close()]);
 });
 
+test('it is said at start what a commit waits for, and warned of what does not wait for the standby', async () => {
+  const said = async (through: string): Promise<{ told: unknown[]; warned: unknown[] }> => {
+    const [told, warned]: [unknown[], unknown[]] = [[], []];
+    const repository = PostgresRepository.open(postgresSettings(through, 'checks'), () => undefined);
+    await repository.checkServer({
+      info: (_fields, message) => told.push(message),
+      warn: ({ setting }: { setting?: string }) => warned.push(setting),
+    });
+    await repository.close();
+    return { told, warned };
+  };
+  // The server of this test is not durable, which it is also warned of.
+  expect(await said(url)).toEqual({
+    told: ['a commit waits for: this server’s disk, no standby'],
+    warned: ['fsync', 'full_page_writes', 'synchronous_commit'],
+  });
+  expect(await said(waitingUrl)).toEqual({
+    told: ['a commit waits for: this server’s disk, and that of synchronous standbys where there are any'],
+    warned: ['fsync', 'full_page_writes'],
+  });
+});
+
 async function expectUnknown(account: string, through: string): Promise<void> {
   const local = PostgresRepository.open(postgresSettings(url, 'local'), () => undefined);
   await openAccounts(local, [account]);
