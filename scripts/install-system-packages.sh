@@ -10,6 +10,7 @@ packages=(
   nginx
   openssl
   pgbouncer
+  postgresql-15
   postgresql-client
   shellcheck
   systemd
