@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{src,load,demo,bench,test}/**/*.test.ts'],
+    include: ['{src,load,demo,bench,scripts,test}/**/*.test.ts'],
     // They have commands of their own: see vitest.deploy.config.ts and vitest.compose.config.ts.
     exclude: ['test/deploy/**', 'test/compose/**'],
     globalSetup: ['test/support/postgres-server.ts'],

