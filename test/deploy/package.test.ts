@@ -163,6 +163,20 @@ test('npx on the file runs dev in an empty folder, and what it sold is there for
   );
 });
 
+test('its start_production.sh migrates and serves, with settings from a file', async () => {
+  const { url } = await createTestDatabase();
+  await query(url, 'drop schema public cascade; create schema public');
+  const settings = path.join(place, 'settings');
+  const ADMIN_API_KEY = 'the-key-of-an-operator-with-a-file';
+  await writeFile(settings, `DATABASE_URL=${url}\nADMIN_API_KEY=${ADMIN_API_KEY}\nSHUTDOWN_GRACE=0s\n`);
+  const script = path.join(bin, '..', 'holdfast', 'start_production.sh');
+  const service = inTerminal([script], place, { ENV_FILE: settings });
+  await service.says('"msg":"serving"');
+  expect(await isReady()).toBe(true);
+  process.kill(service.process.pid ?? 0, 'SIGTERM');
+  expect(await service.ended, service.output).toEqual({ code: 0, signal: null });
+});
+
 test('serve is ready soon after it was started on a database that is there', async () => {
   const { url } = await createTestDatabase();
   const ADMIN_API_KEY = 'the-key-of-an-operator-in-a-hurry';

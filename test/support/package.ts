@@ -37,6 +37,8 @@ export async function environmentWithoutCheckout(folder: string): Promise<Enviro
   return {
     ...Object.fromEntries(kept),
     NODE_ENV: undefined,
+    DATABASE_URL: undefined,
+    ADMIN_API_KEY: undefined,
     PATH: programs.join(path.delimiter),
     npm_config_cache: cache,
     npm_config_prefer_offline: 'true',
