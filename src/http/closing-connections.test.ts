@@ -44,3 +44,31 @@ test('from when the stop begins, each answer tells its client to use another con
   expect((await app.inject('/')).headers['connection']).toBe('close');
   await app.close();
 });
+
+test('a request that comes over a connection that was opened before the stop is answered', async () => {
+  const app = fastify({ return503OnClosing: false }).withTypeProvider<TypeBoxTypeProvider>();
+  let stopping = false;
+  useClosingConnections(app, { stopping: () => stopping });
+  app.get('/', () => 'done');
+  const preClosed = new Gate();
+  app.addHook('preClose', (done) => {
+    preClosed.open();
+    done();
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const accepted = once(app.server, 'connection');
+  const late = connect(port, '127.0.0.1');
+  let answer = '';
+  late.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  await accepted;
+  stopping = true;
+  const closed = app.close();
+  await preClosed.opened;
+  const ended = once(late, 'close');
+  late.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+  await ended;
+  expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+  expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+  await closed;
+});

@@ -7,7 +7,8 @@ import { BalancedReplicas, replicaPorts, shop } from './balanced-replicas.ts';
 import { blocksOf } from './document-blocks.ts';
 import { PrivateSystem } from './private-system.ts';
 import { exchange } from './raw-http.ts';
-import { expectProblem, ok, receipt, type Inventory } from './resources.ts';
+import { KeylessWriter } from './keyless-writer.ts';
+import { expectProblem, ok, quantities, receipt, type Inventory } from './resources.ts';
 import { scriptedReplicaTests } from './scripted-balancer.ts';
 import { until } from './until.ts';
 
@@ -21,8 +22,10 @@ const answersAround = 1000;
  * What a load balancer of deploy/ must keep to, with Debian's package of it, set up by the shell blocks of
  * DEPLOYMENT.md: in front of three replicas that are stopped, killed and started again under load; then in front of
  * scripted ones, for what it repeats and what it does not.
+ *
+ * `lostByAStop` is how many writes without a key may be without an answer when a replica stops.
  */
-export function balancerTests(service: 'nginx' | 'haproxy'): void {
+export function balancerTests(service: 'nginx' | 'haproxy', { lostByAStop }: { lostByAStop: number }): void {
   let replicas: BalancedReplicas;
   let system: PrivateSystem;
   let api: Api;
@@ -182,6 +185,37 @@ export function balancerTests(service: 'nginx' | 'haproxy'): void {
       await expectExact(report);
       await replicas.start(3003);
       await nextPurchaseAt(2);
+    });
+
+    test('what is written without keys while replicas stop and die is applied once, or not at all where no answer came', async () => {
+      const writers = Array.from(
+        { length: connections },
+        (_, i) => new KeylessWriter(url, replicas.token, `keyless-${i}`),
+      );
+      const harmed = new AbortController();
+      const writing = writers.map(async (writer) => {
+        await writer.writeUntil(harmed.signal);
+      });
+      const [stopped, killed] = [replicas.at(3001), replicas.at(3002)];
+      try {
+        await until('they write', () => writers.every(({ confirmed }) => confirmed > 0));
+        stopped.kill('SIGTERM');
+        await stopped.ended;
+        const whileStopping = writers.reduce((sum, { unknown }) => sum + unknown, 0);
+        expect(whileStopping).toBeLessThanOrEqual(lostByAStop);
+        killed.kill('SIGKILL');
+        await killed.ended;
+      } finally {
+        harmed.abort();
+        await Promise.all(writing);
+      }
+      for (const { account, confirmed, unknown } of writers) {
+        const { gold = 0 } = quantities(ok<Inventory>(await api.inventory(account)));
+        expect(gold, account).toBeGreaterThanOrEqual(confirmed);
+        expect(gold, account).toBeLessThanOrEqual(confirmed + unknown);
+      }
+      await replicas.start(3001);
+      await replicas.start(3002);
     });
 
     test('each POST that is published takes a key, or is one of those that the balancer never repeats', () => {
