@@ -3,10 +3,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 const script = path.join(import.meta.dirname, 'release-check.ts');
 const run = promisify(execFile);
+
+// Each runs npm several times, which takes seconds where others compute as well.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A checkout of another package, small and fit to be released. */
 let root: string;
