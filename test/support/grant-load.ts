@@ -14,13 +14,17 @@ export interface GrantLoad {
  * Keeps 64 connections busy with grants of one gold until it is told to end. A connection that is lost with a request
  * under way counts that one as unanswered: nothing is tried again.
  */
-export async function loadWithGrants(url: string, isOver: () => boolean): Promise<GrantLoad> {
+export async function loadWithGrants(
+  url: string,
+  isOver: () => boolean,
+  key = adminApiKey,
+): Promise<GrantLoad> {
   let sent = 0;
   const report = await runLoad({
     targets: [url],
     connections: 64,
     path: '/v1/grants',
-    headers: { authorization: `Bearer ${adminApiKey}` },
+    headers: { authorization: `Bearer ${key}` },
     next: (connection) => {
       if (isOver()) return undefined;
       sent += 1;
