@@ -30,7 +30,8 @@ export interface RunOptions {
   readonly onFailure?: (code: string) => void;
 }
 
-const triesMax = 400;
+/** Long enough for everything to be started again meanwhile. */
+const triesMax = 4000;
 const pauseMs = 25;
 
 /**
