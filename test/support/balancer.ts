@@ -100,6 +100,8 @@ export function balancerTests(service: 'nginx' | 'haproxy', { lostByAStop }: { l
 
   describe('in front of three replicas', () => {
     test('purchases are spread over them, over connections that are kept', async () => {
+      // What others have left behind on these ports waits for its time to pass as well.
+      const leftBehind = await connectionsToReplicas();
       const report = await underLoad(() => Promise.resolve(), 1);
       await expectExact(report);
       let counts: number[] = [];
@@ -109,7 +111,7 @@ export function balancerTests(service: 'nginx' | 'haproxy', { lostByAStop }: { l
       });
       for (const count of counts) expect(count).toBeGreaterThan(report.answered / 6);
       // A connection for each request would leave most of them behind, waiting for their time to pass.
-      expect(await connectionsToReplicas()).toBeLessThan(report.answered / 4);
+      expect((await connectionsToReplicas()) - leftBehind).toBeLessThan(report.answered / 4);
     });
 
     test('answers are those of a replica, and carry the id that its log has', async () => {
