@@ -42,8 +42,14 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(http|identity|verification|feed|jobs)/', pathNot: '\\.test\\.ts$' },
       to: {
-        path: '^src/repository/(postgres|memory)/|^src/(config|settings|main|command-line|lifecycle|commands|development)',
+        path: '^src/repository/(postgres|memory)/|^src/(config|main|command-line|lifecycle|commands|development)',
       },
+    },
+    {
+      name: 'settings-know-nobody',
+      severity: 'error',
+      from: { path: '^src/config', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(src|migrations|demo|bench|load|test)/', pathNot: '^src/config' },
     },
     onlyFrom(
       'only-the-composition-root-knows-postgres',

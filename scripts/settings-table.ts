@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { settings } from '../src/config.ts';
-import { environments, type Setting } from '../src/settings.ts';
+import { settings } from '../src/config/settings.ts';
+import { environments, type Setting } from '../src/config/setting.ts';
 
 /**
  * Writes the table of all settings into PRODUCTION.md, between its two markers, from the code; with `--verify`, fails
@@ -18,7 +18,7 @@ const written = `${text.slice(0, from + begin.length)}\n${table()}\n${text.slice
 if (!verify) await writeFile(document, written);
 else if (written !== text) {
   process.stderr.write(
-    'The settings in PRODUCTION.md are not those of src/config.ts: run `npm run docs:settings`\n',
+    'The settings in PRODUCTION.md are not those of src/config: run `npm run docs:settings`\n',
   );
   process.exitCode = 1;
 }

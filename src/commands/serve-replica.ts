@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/settings.ts';
 import { startService, type Departure } from '../lifecycle/service.ts';
 import { onStopSignal } from '../lifecycle/signals.ts';
 import { handOverMessage, type WorkerServingMessage } from '../lifecycle/worker-process.ts';

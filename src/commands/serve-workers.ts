@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/settings.ts';
 import { migrateInProcess } from '../lifecycle/migration-process.ts';
 import { RestartBackoff } from '../lifecycle/restart-backoff.ts';
 import { onStopSignal } from '../lifecycle/signals.ts';

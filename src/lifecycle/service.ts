@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { connectionsOf, type Config } from '../config.ts';
+import { connectionsOf } from '../config/connections.ts';
+import type { Config } from '../config/settings.ts';
 import { AccountEditor } from '../execution/account-editor.ts';
 import { CatalogCache } from '../execution/catalog-cache.ts';
 import { CatalogEditor } from '../execution/catalog-editor.ts';

@@ -2,7 +2,7 @@ import { access, appendFile, constants, cp, mkdtemp, readFile, rm } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/settings.ts';
 import { runSystemProgram } from '../support/system-program.ts';
 
 const repository = path.resolve(import.meta.dirname, '../..');

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/settings.ts';
 
 test('docker-compose.yml hands on every setting, but those that it has no use for', async () => {
   const text = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { settings } from '../../src/config.ts';
-import { environments, type Environment, type Setting } from '../../src/settings.ts';
+import { settings } from '../../src/config/settings.ts';
+import { environments, type Environment, type Setting } from '../../src/config/setting.ts';
 
 /** A row of the table, read without the code that wrote it. */
 interface Row {

@@ -6,8 +6,9 @@ import type { ConfigMap, Container, PodSpec, Probe, Secret, Service } from 'kube
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.d.ts';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readConfig, settings, type Config } from '../../src/config.ts';
-import type { Setting } from '../../src/settings.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Setting } from '../../src/config/setting.ts';
+import { settings, type Config } from '../../src/config/settings.ts';
 import { serveReplica } from '../support/served-replicas.ts';
 import { typeFaults } from './api-types.ts';
 import { manifestNames, readManifest, type Manifest } from './manifest.ts';

@@ -1,0 +1,38 @@
+import { connectionsOf } from './connections.ts';
+import type { Config } from './settings.ts';
+
+/** Settings that are valid each by itself, but not together. */
+export function contradictions(config: Config): string[] {
+  const faults: string[] = [];
+  const { transactions } = connectionsOf(config);
+  if (config.DB_MAX_CONNS <= transactions) {
+    faults.push(
+      `DB_MAX_CONNS must be more than ${transactions}, which is LANES + PATIENT_WORKERS + 2, so that reads have connections too`,
+    );
+  }
+  if (config.DB_BATCH_LOCK_WAIT > config.DB_LOCK_TIMEOUT)
+    faults.push('DB_BATCH_LOCK_WAIT must not be longer than DB_LOCK_TIMEOUT');
+  if (config.DB_LOCK_TIMEOUT >= config.DB_STATEMENT_TIMEOUT) {
+    faults.push(
+      'DB_LOCK_TIMEOUT must be shorter than DB_STATEMENT_TIMEOUT, or a lock wait ends as a slow statement',
+    );
+  }
+  if (config.DB_STATEMENT_TIMEOUT >= config.DB_TRANSACTION_TIMEOUT) {
+    faults.push('DB_STATEMENT_TIMEOUT must be shorter than DB_TRANSACTION_TIMEOUT');
+  }
+  const { JWT_SECRET, JWT_JWKS, JWT_ISSUER, JWT_AUDIENCE } = config;
+  if (JWT_SECRET !== null && JWT_JWKS !== null)
+    faults.push('JWT_SECRET and JWT_JWKS exclude each other: tokens are signed in one way');
+  const tokens = JWT_SECRET !== null || JWT_JWKS !== null;
+  for (const [name, value] of Object.entries({ JWT_ISSUER, JWT_AUDIENCE })) {
+    if (tokens && value === null) faults.push(`${name} is required with JWT_SECRET or JWT_JWKS`);
+    if (!tokens && value !== null) faults.push(`${name} is set, but neither JWT_SECRET nor JWT_JWKS is`);
+  }
+  if (config.SHUTDOWN_GRACE >= config.SHUTDOWN_TIMEOUT)
+    faults.push('SHUTDOWN_GRACE must be shorter than SHUTDOWN_TIMEOUT');
+  if (config.WORKERS > 1 && config.HANDOVER_GRACE >= config.SHUTDOWN_TIMEOUT)
+    faults.push('HANDOVER_GRACE must be shorter than SHUTDOWN_TIMEOUT');
+  if (config.WORKER_RESTART_BACKOFF > config.WORKER_RESTART_BACKOFF_MAX)
+    faults.push('WORKER_RESTART_BACKOFF must not be longer than WORKER_RESTART_BACKOFF_MAX');
+  return faults;
+}
