@@ -49,8 +49,14 @@ export interface Reads {
   /**
    * Operations after a position, in the order in which they took effect: each one up to where nothing that began
    * earlier can still appear, so a reader that goes on from the last position misses nothing and sees nothing twice.
+   * `end`: one that `feedEnd` gave, to read no further; without it, what is the end now.
    */
-  feed(after: number, limit: number): Promise<readonly FeedItem[]>;
+  feed(after: number, limit: number, end?: number): Promise<readonly FeedItem[]>;
+  /**
+   * Up to where the feed is complete now: no operation can appear at this position or before it any more, and whoever
+   * reads after this sees all that are there. It may be beyond the last operation, because numbers are given up.
+   */
+  feedEnd(): Promise<number>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
 }

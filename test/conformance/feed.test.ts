@@ -32,6 +32,20 @@ onEveryRepository((world) => {
     expect(await one.feed(all[4]?.position ?? NaN, 2)).toEqual([]);
   });
 
+  test('its end is known without reading it, and a page is read no further than an end that was given', async () => {
+    const [one, two] = await replicas(world());
+    const nothing = await one.feedEnd();
+    expect(await one.feed(nothing, 99, nothing)).toEqual([]);
+    const [before, after] = [record(), record()];
+    await save(one, [before]);
+    const end = await two.feedEnd();
+    await save(two, [after]);
+    expect(await two.feedEnd()).toBeGreaterThan(end);
+    const items = await one.feed(0, 99, end);
+    expect(items).toEqual([{ position: end, receipt: before.receipt }]);
+    expect(await one.feed(end, 99)).toMatchObject([{ receipt: after.receipt }]);
+  });
+
   describe('while an operation that was numbered is not committed', () => {
     test('none after it are shown, and once it is they come in their order', async () => {
       const [one, two] = await replicas(world());
@@ -44,6 +58,8 @@ onEveryRepository((world) => {
       await until('the commit is stuck', () => world().isStalled('one'));
       await save(two, [fast]);
       expect(await receipts(two)).toEqual([before.receipt]);
+      const [{ position } = { position: NaN }] = await two.feed(0, 1);
+      expect(await two.feedEnd()).toBe(position);
       expect(await two.operation(fast.id)).toBeDefined();
       await letGo();
       await stuck;

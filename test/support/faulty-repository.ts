@@ -94,8 +94,11 @@ export class FaultyRepository implements Repository {
   operation(id: string) {
     return this.#repository.operation(id);
   }
-  feed(after: number, limit: number) {
-    return this.#repository.feed(after, limit);
+  feed(after: number, limit: number, end?: number) {
+    return this.#repository.feed(after, limit, end);
+  }
+  feedEnd() {
+    return this.#repository.feedEnd();
   }
   ping() {
     return this.#repository.ping();

@@ -96,14 +96,17 @@ export class MemoryReads implements Reads {
     );
   }
 
-  feed(after: number, limit: number): Promise<readonly FeedItem[]> {
-    const horizon = this.#database.positions.horizon();
+  feed(after: number, limit: number, end = this.#database.positions.horizon()): Promise<readonly FeedItem[]> {
     const items = this.#database.tables.operations
       .all()
-      .filter(({ position }) => position > after && position <= horizon)
+      .filter(({ position }) => position > after && position <= end)
       .sort((a, b) => a.position - b.position)
       .slice(0, limit);
     return Promise.resolve(items.map(({ position, receipt }) => ({ position, receipt })));
+  }
+
+  feedEnd(): Promise<number> {
+    return Promise.resolve(this.#database.positions.horizon());
   }
 
   ping(): Promise<void> {

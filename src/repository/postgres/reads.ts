@@ -178,9 +178,9 @@ export class PostgresReads implements Reads {
     );
   }
 
-  async feed(after: number, limit: number): Promise<readonly FeedItem[]> {
+  async feed(after: number, limit: number, end?: number): Promise<readonly FeedItem[]> {
     return await translated(async () => {
-      const horizon = await this.#horizon();
+      const horizon = end ?? (await this.#horizon());
       return await this.#db
         .selectFrom('operations')
         .select(['position', sql<string>`receipt::text`.as('receipt')])
@@ -190,6 +190,10 @@ export class PostgresReads implements Reads {
         .limit(limit)
         .execute();
     });
+  }
+
+  async feedEnd(): Promise<number> {
+    return await translated(async () => await this.#horizon());
   }
 
   async ping(): Promise<void> {
