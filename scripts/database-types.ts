@@ -25,7 +25,7 @@ try {
     `--url=${url}`,
     `--out-file=${target}`,
     '--type-mapping={"int8":"number"}',
-    '--exclude-pattern=kysely_*',
+    '--exclude-pattern={kysely_*,graphile_worker.*}',
     ...(verify ? ['--verify'] : []),
   ]);
 } catch (error) {

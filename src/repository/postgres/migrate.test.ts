@@ -4,6 +4,7 @@ import { beforeEach, expect, inject, test } from 'vitest';
 import type { Migration } from '../../../migrations/migration.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
 import { query } from '../../../test/support/query.ts';
+import { jobSchemaRevision } from './job-schema.ts';
 import { migrateToLatest, MigrationFailedError, UnknownMigrationsError } from './migrate.ts';
 
 let database: TestDatabase;
@@ -44,6 +45,36 @@ test('it applies what is pending, in order, once', async () => {
 test('this version’s migrations apply to an empty database', async () => {
   expect(await migrateToLatest({ connectionString: database.url })).toContain('0001_core');
   expect(await migrateToLatest({ connectionString: database.url })).toEqual([]);
+});
+
+test('the schema of graphile-worker is made as well, once, and open to whom it is granted', async () => {
+  const { url: connectionString } = database;
+  await query(connectionString, 'drop schema graphile_worker cascade');
+  const starters = await Promise.all([1, 2, 3].map(() => migrateToLatest({ connectionString })));
+  expect(starters.flat().filter((name) => name.startsWith('graphile'))).toEqual([
+    `graphile_worker_${jobSchemaRevision}`,
+  ]);
+  // What the installed graphile-worker makes is what the start-up check asks for.
+  expect(
+    (await query(connectionString, 'select max(id) as revision from graphile_worker.migrations')).rows,
+  ).toEqual([{ revision: jobSchemaRevision }]);
+  const role = `${database.name}_app`;
+  await query(connectionString, `create role ${role}`);
+  try {
+    await query(
+      connectionString,
+      `grant usage on schema graphile_worker to ${role};
+       grant select, insert, update, delete on all tables in schema graphile_worker to ${role};
+       grant usage, select on all sequences in schema graphile_worker to ${role};
+       set role ${role};
+       select graphile_worker.add_job('any')`,
+    );
+    expect((await query(connectionString, 'select task_identifier from graphile_worker.jobs')).rows).toEqual([
+      { task_identifier: 'any' },
+    ]);
+  } finally {
+    await query(connectionString, `drop owned by ${role}; drop role ${role}`);
+  }
 });
 
 test('of ten starters at once, one migrates and the others find it done', async () => {

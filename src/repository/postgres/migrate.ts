@@ -9,6 +9,7 @@ import {
 import pg, { DatabaseError } from 'pg';
 import { migrations as ownMigrations } from '../../../migrations/index.ts';
 import type { Migration } from '../../../migrations/migration.ts';
+import { installJobSchema, jobSchemaRevision } from './job-schema.ts';
 
 /** The database lacks migrations of this code and has some that this code does not know: no version leads there. Nothing was run. */
 export class UnknownMigrationsError extends Error {
@@ -70,6 +71,8 @@ export interface MigrationLockPolicy {
 const usualLockPolicy: MigrationLockPolicy = { waitMs: 1000, triesMax: 60, pauseMsMax: 5000 };
 
 const connectMsMax = 15_000;
+const inUse = 'A table that is to be changed is in use: trying again';
+const jobSchemaName = `graphile_worker_${jobSchemaRevision}`;
 
 /**
  * What holds on our one connection, whatever the role or the database has set: building an index may take long, and a
@@ -78,8 +81,8 @@ const connectMsMax = 15_000;
 const sessionSettings = `set statement_timeout = 0; set idle_in_transaction_session_timeout = '60s'`;
 
 /**
- * Brings the database to the schema of this version and returns the names of the migrations applied, in order; or
- * throws and leaves none of them half applied. Starters that do it at once wait for each other (a session advisory
+ * Brings the database to the schema of this version, graphile-worker's own included, and returns the names of the
+ * migrations applied, in order; or throws and leaves none of them half applied. Starters that do it at once wait for each other (a session advisory
  * lock, for at most an hour), and all but the first find nothing to do.
  *
  * Each migration is a transaction. One that has to wait for a table gives up soon, lets the service through, and is
@@ -95,7 +98,9 @@ export async function migrateToLatest(options: MigrateOptions): Promise<string[]
   try {
     const applied = await db
       .connection()
-      .execute((connection) => underLock(connection, () => applyAll(connection)));
+      .execute((connection) =>
+        underLock(connection, async () => [...(await applyAll(connection)), ...(await applyJobSchema())]),
+      );
     log?.info({ applied }, applied.length === 0 ? 'Database is up to date' : 'Database migrated');
     return applied;
   } catch (error) {
@@ -118,6 +123,28 @@ export async function migrateToLatest(options: MigrateOptions): Promise<string[]
     }
   }
 
+  /** Another library's migrations: on a connection of their own, while this one has the lock. */
+  async function applyJobSchema(): Promise<string[]> {
+    const before = await patiently(jobSchemaName, () =>
+      installJobSchema({ connectionString, lockTimeoutMs: lockPolicy.waitMs, connectMsMax }),
+    );
+    return before !== null && before >= jobSchemaRevision ? [] : [jobSchemaName];
+  }
+
+  /** Does it again when a table that it needs to itself was in use for too long. */
+  async function patiently<Result>(migration: string, work: () => Promise<Result>): Promise<Result> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isLockTimeout(error) || tries >= lockPolicy.triesMax)
+          throw new MigrationFailedError(migration, { cause: error });
+      }
+      log?.warn({ migration, tries }, inUse);
+      await sleep(Math.random() * lockPolicy.pauseMsMax);
+    }
+  }
+
   /** Undefined: there is none. */
   async function applyNext(connection: Kysely<unknown>, migrator: Migrator): Promise<string | undefined> {
     for (let tries = 1; ; tries += 1) {
@@ -132,7 +159,7 @@ export async function migrateToLatest(options: MigrateOptions): Promise<string[]
       if (outcome.error === undefined) return next.name;
       if (!isLockTimeout(outcome.error) || tries >= lockPolicy.triesMax)
         throw await describeFailure(connection, outcome, migrations);
-      log?.warn({ migration: next.name, tries }, 'A table that is to be changed is in use: trying again');
+      log?.warn({ migration: next.name, tries }, inUse);
       await sleep(Math.random() * lockPolicy.pauseMsMax);
     }
   }

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { migrations } from '../../../migrations/index.ts';
 import { RepositoryError } from '../errors.ts';
 import type { DB } from './database-types.ts';
+import { jobSchemaRevision } from './job-schema.ts';
 
 /** Where it is told what the server's settings mean for what Holdfast promises. */
 export interface ServerCheckLog {
@@ -46,6 +47,7 @@ export async function checkServer(db: Kysely<DB>, log: ServerCheckLog): Promise<
     throw new UnfitServerError(`PostgreSQL 15 or later is needed, and this is ${server?.name ?? 'unknown'}`);
   }
   await checkMigrated(db);
+  await checkJobSchema(db, log);
   const { synchronous_commit, fsync, full_page_writes, standbys } = server;
   log.info(
     { postgres: server.name, synchronous_commit, synchronous_standby_names: standbys },
@@ -88,4 +90,25 @@ async function checkMigrated(db: Kysely<DB>): Promise<void> {
     throw new UnfitServerError(
       `the database lacks the migrations ${missing.join(', ')}: run \`holdfast migrate\` (npm run migrate)`,
     );
+}
+
+/** Jobs are kept in graphile-worker's own schema. A replica never changes it: it needs no right to. */
+async function checkJobSchema(db: Kysely<DB>, log: ServerCheckLog): Promise<void> {
+  const { rows: tables } = await sql<{
+    there: boolean;
+  }>`select to_regclass('graphile_worker.migrations') is not null as there`.execute(db);
+  if (tables[0]?.there !== true)
+    throw new UnfitServerError(
+      'the database lacks the schema of graphile-worker: run `holdfast migrate` (npm run migrate)',
+    );
+  const { rows } = await sql<{ revision: number; breaking: number }>`
+    select max(id)::int as revision, coalesce(max(id) filter (where breaking), 0)::int as breaking
+    from graphile_worker.migrations`.execute(db);
+  const { revision = 0, breaking = 0 } = rows[0] ?? {};
+  const found = `the schema of graphile-worker is at revision ${revision}, and this version needs ${jobSchemaRevision}`;
+  if (revision < jobSchemaRevision)
+    throw new UnfitServerError(`${found}: run \`holdfast migrate\` (npm run migrate)`);
+  if (breaking > jobSchemaRevision)
+    throw new UnfitServerError(`${found}; what came since breaks with it: use a later version`);
+  if (revision > jobSchemaRevision) log.warn({ revision }, `${found}: a newer version has migrated it`);
 }

@@ -1,0 +1,29 @@
+import type { QueryResult } from 'pg';
+import type { JobRequest } from '../jobs.ts';
+
+/** What sends a statement: a client of `pg` that is in a transaction. */
+interface Sender {
+  query(text: string, values: unknown[]): Promise<QueryResult>;
+}
+
+/**
+ * Asks for jobs in the transaction that the connection is in: they are kept with it, or with its rollback there are
+ * none. One statement, however many. It takes no locks that another such transaction would wait for, unless a key is
+ * the same, or a queue is new to both; its NOTIFY, which wakes the replicas, makes their commits take turns.
+ */
+export async function enqueueJobs(client: Sender, jobs: readonly JobRequest[]): Promise<void> {
+  if (jobs.length === 0) return;
+  const specs = jobs.map(({ name, payload, queue, runAtMs, key, attemptsMax }) => ({
+    identifier: name,
+    payload,
+    queue_name: queue,
+    run_at: runAtMs === undefined ? undefined : new Date(runAtMs).toISOString(),
+    max_attempts: attemptsMax,
+    job_key: key,
+  }));
+  await client.query(addJobs, [JSON.stringify(specs)]);
+}
+
+const addJobs = `
+  select count(*) from graphile_worker.add_jobs(
+    array(select json_populate_recordset(null::graphile_worker.job_spec, $1::json)))`;

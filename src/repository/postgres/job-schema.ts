@@ -1,0 +1,70 @@
+import { runMigrations, Logger } from 'graphile-worker';
+import pg from 'pg';
+
+/** The revision of graphile-worker's schema that the installed graphile-worker makes, and this version needs. */
+export const jobSchemaRevision = 20;
+
+export interface JobSchemaOptions {
+  readonly connectionString: string;
+  readonly lockTimeoutMs: number;
+  readonly connectMsMax: number;
+}
+
+/**
+ * Brings graphile-worker's own schema, in which jobs are kept, to the revision of this version, and answers the one it
+ * was before; null: it was not there. To be called under the lock of the migrations.
+ */
+export async function installJobSchema(options: JobSchemaOptions): Promise<number | null> {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: 1,
+    connectionTimeoutMillis: options.connectMsMax,
+    application_name: 'holdfast migrate jobs',
+  });
+  // Also so that graphile-worker finds listeners here, and doesn't add its own.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
+  try {
+    await pool.query(
+      `set statement_timeout = 0; set idle_in_transaction_session_timeout = '60s'; set lock_timeout = ${options.lockTimeoutMs}`,
+    );
+    const before = await revisionOf(pool);
+    await runMigrations({ pgPool: pool, logger: silent });
+    await pool.query(openToGrants);
+    return before;
+  } finally {
+    await pool.end();
+  }
+}
+
+async function revisionOf(pool: pg.Pool): Promise<number | null> {
+  const { rows: tables } = await pool.query<{ there: boolean }>(
+    `select to_regclass('graphile_worker.migrations') is not null as there`,
+  );
+  if (tables[0]?.there !== true) return null;
+  const { rows } = await pool.query<{ revision: number | null }>(
+    'select max(id) as revision from graphile_worker.migrations',
+  );
+  return rows[0]?.revision ?? null;
+}
+
+/**
+ * graphile-worker turns row security on without a policy, so that nobody but the owner sees a job. Who may is said by
+ * grants here, as for every other table, so that a service need not own what it works with.
+ */
+const openToGrants = `
+  do $$
+  declare
+    owned regclass;
+  begin
+    for owned in
+      select oid from pg_class
+      where relnamespace = 'graphile_worker'::regnamespace and relkind = 'r' and relrowsecurity
+    loop
+      execute format('alter table %s disable row level security', owned);
+    end loop;
+  end $$`;
+
+const silent = new Logger(() => () => undefined);
