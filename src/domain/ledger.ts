@@ -4,6 +4,7 @@ import type { AddStock, Change, CountPurchases, Move, RefillStock, TakeStock } f
 import type { Footprint } from './command.ts';
 import type { Holding } from './holding.ts';
 import { compareIdentifiers } from './identifier.ts';
+import { Layer } from './layer.ts';
 import type { PurchaseCount } from './listing.ts';
 import type { Entry } from './operation.ts';
 import { isExact } from './quantity.ts';
@@ -190,40 +191,6 @@ interface Layers {
   readonly holdings: Layer<Holding>;
   readonly stock: Layer<Stock | undefined>;
   readonly purchases: Layer<PurchaseCount | undefined>;
-}
-
-/** Rows by key, on top of the rows of another layer. Asking for a key that no layer knows throws. */
-class Layer<Row> {
-  readonly #what: string;
-  readonly #below: Layer<Row> | undefined;
-  readonly #rows = new Map<string, Row>();
-
-  constructor(what: string, below?: Layer<Row>) {
-    this.#what = what;
-    this.#below = below;
-  }
-
-  get(key: string): Row {
-    const row = this.#rows.get(key);
-    if (row !== undefined) return row;
-    if (this.#below !== undefined) return this.#below.get(key);
-    if (this.#rows.has(key)) return row as Row;
-    throw new Error(`${this.#what} ${key} is not in the command's footprint`);
-  }
-
-  set(key: string, row: Row): void {
-    this.#rows.set(key, row);
-  }
-
-  own(): Row[] {
-    return [...this.#rows.values()];
-  }
-
-  merge(): void {
-    if (this.#below === undefined) throw new Error('there is nothing below to merge into');
-    for (const [key, row] of this.#rows) this.#below.set(key, row);
-    this.#rows.clear();
-  }
 }
 
 /** Identifiers hold no space, so a pair of them is one key. */

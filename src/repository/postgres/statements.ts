@@ -38,40 +38,35 @@ export const ensureAccounts = statement(
    on conflict do nothing`,
 );
 
-const account = `id, version, declared, capacity, stacks, (extract(epoch from at) * 1000)::float8 as at_ms`;
+/** How rows of a table are locked by their keys ($1). The first column of each answer is the key. */
+export interface Locks {
+  readonly all: Statement;
+  /** Leaves out what is locked and what is not there alike; `there`, a plain read, tells which. */
+  readonly free: Statement;
+  readonly there: Statement;
+}
 
-/** $1 ids. The sort is below the locking, so rows are locked in that order. */
-export const lockAccounts = statement(
-  'lock_accounts',
-  `select ${account} from accounts where id = any ($1::text[]) order by id for update`,
+/** The sort is below the locking, so rows are locked in that order. */
+function locks(table: string, key: string, columns: string): Locks {
+  const wanted = `from ${table} where ${key} = any ($1::text[])`;
+  const lock = `select ${key}, ${columns} ${wanted} order by ${key} for update`;
+  return {
+    all: statement(`lock_${table}`, lock),
+    free: statement(`lock_free_${table}`, `${lock} skip locked`),
+    there: statement(`${table}_there`, `select ${key} ${wanted}`),
+  };
+}
+
+export const accountLocks = locks(
+  'accounts',
+  'id',
+  `version, declared, capacity, stacks, (extract(epoch from at) * 1000)::float8 as at_ms`,
 );
 
-export const lockFreeAccounts = statement(
-  'lock_free_accounts',
-  `select ${account} from accounts where id = any ($1::text[]) order by id for update skip locked`,
-);
-
-/** SKIP LOCKED leaves out what is locked and what is not there alike; a plain read tells which. */
-export const accountsThere = statement(
-  'accounts_there',
-  `select id from accounts where id = any ($1::text[])`,
-);
-
-const stock = `listing, offered, refilled, remaining, (extract(epoch from refilled_at) * 1000)::float8 as refilled_at_ms`;
-
-export const lockStock = statement(
-  'lock_stock',
-  `select ${stock} from stock where listing = any ($1::text[]) order by listing for update`,
-);
-
-export const lockFreeStock = statement(
-  'lock_free_stock',
-  `select ${stock} from stock where listing = any ($1::text[]) order by listing for update skip locked`,
-);
-
-export const stockThere = statement(
-  'stock_there',
-  `select listing from stock where listing = any ($1::text[])`,
+export const stockLocks = locks(
+  'stock',
+  'listing',
+  `offered, refilled, remaining, (extract(epoch from refilled_at) * 1000)::float8 as refilled_at_ms`,
 );
 
 export const lockCatalog = statement('lock_catalog', `select version from catalog_version for update`);

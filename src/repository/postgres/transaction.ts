@@ -7,14 +7,15 @@ import { compareIdentifiers } from '../../domain/identifier.ts';
 import type { PurchaseCount } from '../../domain/listing.ts';
 import type { Stock } from '../../domain/stock.ts';
 import { bucketOf } from '../bucket.ts';
-import { OutcomeUnknownError, UnavailableError, type LockTimeoutError } from '../errors.ts';
+import type { LockTimeoutError } from '../errors.ts';
 import type { Changes, IdempotencyKey, RecordedKey, Tx } from '../repository.ts';
-import { endsConnection, translateError } from './errors.ts';
+import { commit } from './commit.ts';
+import { translateError } from './errors.ts';
 import { Pipeline, type Row, type Value } from './pipeline.ts';
 import { accountOf, numberOf, stockOf, textOf } from './rows.ts';
 import { savings } from './savings.ts';
 import * as statements from './statements.ts';
-import type { Statement } from './statements.ts';
+import type { Locks, Statement } from './statements.ts';
 
 export interface TransactionSettings {
   /** How long a statement waits for one row's lock. */
@@ -70,26 +71,9 @@ export class PostgresTx implements Tx {
     this.#ended = true;
     await Promise.allSettled([this.#begun, this.#lastAnswer]);
     if (this.#failure !== undefined) throw this.#failure;
-    const writes = this.#changes.flatMap(savings);
-    let warning: string | undefined;
-    const onNotice = (notice: { code?: string | undefined; message?: string | undefined }): void => {
-      // By the code: the word that says how severe it is comes in the server's language.
-      if (notice.code !== '00000') warning = notice.message ?? 'a warning';
-    };
-    this.#client.on('notice', onNotice);
     try {
-      const saved = writes.map(({ statement, values }) => this.#pipeline.send(statement, values));
-      const committed = this.#pipeline.control('commit');
-      const results = await Promise.allSettled([...saved, committed]);
-      const tag = results.at(-1);
-      if (tag?.status === 'fulfilled' && tag.value === 'COMMIT') {
-        // A wait for a standby that was cut short answers COMMIT as well, and only warns.
-        if (warning !== undefined) throw unconfirmed(warning, writes.length > 0);
-        return;
-      }
-      throw commitFailure(results, writes.length > 0);
+      await commit(this.#client, this.#pipeline, this.#changes.flatMap(savings));
     } finally {
-      this.#client.off('notice', onNotice);
       this.#client.off('error', this.#onLost);
     }
   }
@@ -110,7 +94,7 @@ export class PostgresTx implements Tx {
 
   async lockAccounts(ids: readonly string[]): Promise<readonly Account[]> {
     if (ids.length === 0) return [];
-    const rows = await this.#lock(statements.lockAccounts, ids, 'accounts', this.#accountWaitMs);
+    const rows = await this.#lock(statements.accountLocks, ids, 'accounts', this.#accountWaitMs);
     return rows.map(accountOf);
   }
 
@@ -118,17 +102,13 @@ export class PostgresTx implements Tx {
     ids: readonly string[],
   ): Promise<{ accounts: readonly Account[]; taken: readonly string[] }> {
     if (ids.length === 0) return { accounts: [], taken: [] };
-    const [locked, there] = await Promise.all([
-      this.#send(statements.lockFreeAccounts, [ids], 'accounts'),
-      this.#send(statements.accountsThere, [ids]),
-    ]);
-    const accounts = locked.map(accountOf);
-    return { accounts, taken: without(there, new Set(accounts.map(({ id }) => id))) };
+    const { locked, taken } = await this.#lockFree(statements.accountLocks, ids, 'accounts');
+    return { accounts: locked.map(accountOf), taken };
   }
 
   async lockStock(listings: readonly string[]): Promise<readonly Stock[]> {
     if (listings.length === 0) return [];
-    const rows = await this.#lock(statements.lockStock, listings, 'stock', this.#settings.lockTimeoutMs);
+    const rows = await this.#lock(statements.stockLocks, listings, 'stock', this.#settings.lockTimeoutMs);
     return rows.map(stockOf);
   }
 
@@ -136,12 +116,8 @@ export class PostgresTx implements Tx {
     listings: readonly string[],
   ): Promise<{ stock: readonly Stock[]; taken: readonly string[] }> {
     if (listings.length === 0) return { stock: [], taken: [] };
-    const [locked, there] = await Promise.all([
-      this.#send(statements.lockFreeStock, [listings], 'stock'),
-      this.#send(statements.stockThere, [listings]),
-    ]);
-    const stock = locked.map(stockOf);
-    return { stock, taken: without(there, new Set(stock.map(({ listing }) => listing))) };
+    const { locked, taken } = await this.#lockFree(statements.stockLocks, listings, 'stock');
+    return { stock: locked.map(stockOf), taken };
   }
 
   async lockCatalog(): Promise<Catalog> {
@@ -220,13 +196,26 @@ export class PostgresTx implements Tx {
   }
 
   async #lock(
-    statement: Statement,
-    ids: readonly string[],
+    locks: Locks,
+    keys: readonly string[],
     rows: LockTimeoutError['rows'],
     waitMs: number,
   ): Promise<readonly Row[]> {
-    const [, locked] = await Promise.all([this.#waitAtMost(waitMs), this.#send(statement, [ids], rows)]);
+    const [, locked] = await Promise.all([this.#waitAtMost(waitMs), this.#send(locks.all, [keys], rows)]);
     return locked;
+  }
+
+  async #lockFree(
+    locks: Locks,
+    keys: readonly string[],
+    rows: LockTimeoutError['rows'],
+  ): Promise<{ locked: readonly Row[]; taken: string[] }> {
+    const [locked, there] = await Promise.all([
+      this.#send(locks.free, [keys], rows),
+      this.#send(locks.there, [keys]),
+    ]);
+    const free = new Set(locked.map(([key]) => textOf(key)));
+    return { locked, taken: there.map(([key]) => textOf(key)).filter((key) => !free.has(key)) };
   }
 
   async #waitAtMost(waitMs: number): Promise<void> {
@@ -268,37 +257,4 @@ export class PostgresTx implements Tx {
 
 function sortedIds(ids: readonly string[]): string[] {
   return [...ids].sort(compareIdentifiers);
-}
-
-function without(there: readonly Row[], locked: ReadonlySet<string>): string[] {
-  return there.map(([id]) => textOf(id)).filter((id) => !locked.has(id));
-}
-
-/**
- * Locking a row is logged, so a transaction that kept nothing waits for the standby as well: for all that was committed
- * before it, which is what it has read. Unconfirmed, it must not be answered from: a replay would acknowledge an
- * operation that may be on this server alone.
- */
-function unconfirmed(warning: string, wrote: boolean): Error {
-  return wrote
-    ? new OutcomeUnknownError(`the commit warned: ${warning}`)
-    : new UnavailableError(`what was read may not last: the commit warned: ${warning}`);
-}
-
-/**
- * Why a commit was not answered by COMMIT. A transaction in which a statement failed can't have been kept. An answer
- * that ends the connection does not count, not even to a statement before the commit: a pooler gives it when it loses
- * the server, which may have got further.
- */
-function commitFailure(results: readonly PromiseSettledResult<unknown>[], wrote: boolean): Error {
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed === undefined) return new Error('the server answered a commit by a rollback without saying why');
-  const cause: unknown = failed.reason;
-  if (!endsConnection(cause)) return translateError(cause);
-  if (!wrote)
-    return new UnavailableError(
-      'the connection was lost during the commit of a transaction that kept nothing',
-      { cause },
-    );
-  return new OutcomeUnknownError('the connection was lost during the commit', { cause });
 }
