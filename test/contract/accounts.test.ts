@@ -1,21 +1,12 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 test('an account that is put comes back with its defaults', async () => {
@@ -93,7 +84,7 @@ test('changing an account leaves what it owns alone', async () => {
     capacity: null,
     properties: { a: 1 },
   });
-  expect(quantities(ok<Inventory>(await api.inventory('owner')))).toEqual({ gold: 10 });
+  expect(await owned(api, 'owner')).toEqual({ gold: 10 });
 });
 
 test('a rejected operation creates no account', async () => {

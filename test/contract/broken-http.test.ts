@@ -1,16 +1,15 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { problemFaults } from '../support/problem.ts';
 import { exchange, RawConnection, type RawAnswer } from '../support/raw-http.ts';
-import { ok, quantities, type Inventory } from '../support/resources.ts';
-import { adminApiKey, serveReplica } from '../support/served-replicas.ts';
+import { ok, owned } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
+import { adminApiKey } from '../support/served-replicas.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 // Whatever was sent, the replica serves on.
@@ -118,7 +117,7 @@ test('a client that does not wait for its answer has its operation done once, or
     connection.destroy();
   }
   for (let i = 0; i < 20; i += 1) ok(await api.grant('impatient', { gold: 1 }, { key: `gone-${i}` }), 201);
-  expect(quantities(ok<Inventory>(await api.inventory('impatient')))).toEqual({ gold: 21 });
+  expect(await owned(api, 'impatient')).toEqual({ gold: 21 });
 });
 
 test('HTTP/1.0 is answered, and the connection closed', async () => {

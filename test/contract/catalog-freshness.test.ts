@@ -1,8 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectProblem, ok, receipt, type Listing } from '../support/resources.ts';
-import { servePair } from '../support/served-replicas.ts';
+import { serveMarketPair } from '../support/served-market.ts';
 
 // A change that was answered by one replica is never missed by an operation that starts on another.
 
@@ -10,8 +9,7 @@ let one: Api;
 let two: Api;
 
 beforeAll(async () => {
-  [one, two] = await servePair();
-  await openMarket(one);
+  [one, two] = await serveMarketPair();
   for (const buyer of ['buyer', 'crowd', 'noise', 'switcher'])
     ok(await one.grant(buyer, { gold: 1_000_000_000 }), 201);
 });

@@ -1,8 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectProblem, ok, receipt } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 const cursors: Record<string, string> = {};
@@ -32,8 +31,7 @@ interface AnyPage {
 const rowsOf = ({ data, holdings }: AnyPage): readonly unknown[] => data ?? holdings ?? [];
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
   for (let i = 0; i < 10; i += 1)
     ok(await api.put(`/v1/listings/page.${i}`, { price: [], goods: lines({ xp: 1 }) }), 201);
   for (const asset of ['gold', 'gem', 'sword', 'bow', 'potion', 'xp'])

@@ -1,23 +1,20 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import {
   expectProblem,
   ok,
-  quantities,
+  owned,
   receipt,
-  type Inventory,
   type Listing,
   type Page,
   type Receipt,
 } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 async function recorded(): Promise<number> {
@@ -40,7 +37,7 @@ test.each<[string, (account: string) => unknown]>([
     const dry = await api.post(`/v1/${collection}?dryRun=true`, body, { key: 'dry' });
     const rehearsed = receipt(dry);
     expect(rehearsed.dryRun).toBe(true);
-    expect(quantities(ok<Inventory>(await api.inventory(account)))).toEqual({ gold: 50, sword: 1 });
+    expect(await owned(api, account)).toEqual({ gold: 50, sword: 1 });
     expect(ok(await api.get(`/v1/accounts/${account}`))).toMatchObject({ version: 1 });
     expect(await recorded()).toBe(before);
     expectProblem(await api.get(`/v1/operations/${rehearsed.id}`), 404, 'operation_not_found');

@@ -1,6 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import {
   expectProblem,
   ok,
@@ -9,14 +8,13 @@ import {
   type Page,
   type Receipt,
 } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 let made: Receipt[];
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
   made = [
     receipt(await api.grant('hero', { gold: 100, gem: 5 })),
     receipt(await api.purchase('hero', 'sword', 2)),

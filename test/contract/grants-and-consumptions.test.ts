@@ -1,22 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-  type Receipt,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt, type Receipt } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 test('a grant answers a receipt, and only that', async () => {
@@ -126,7 +116,7 @@ test('a stack limit that is lowered takes nothing away', async () => {
   ok(await api.put('/v1/assets/shell', { name: 'Shell', kind: 'item', stackLimit: 3 }));
   expectProblem(await api.grant('p9', { shell: 1 }), 409, 'stack_limit_exceeded');
   receipt(await api.consume('p9', { shell: 6 }));
-  expect(quantities(ok<Inventory>(await api.inventory('p9')))).toEqual({ shell: 4 });
+  expect(await owned(api, 'p9')).toEqual({ shell: 4 });
 });
 
 const line = { asset: 'gold', quantity: 1 };
@@ -196,7 +186,7 @@ describe('consumptions', () => {
       available: 2,
       retryable: false,
     });
-    expect(quantities(ok<Inventory>(await api.inventory('c2')))).toEqual({ gold: 100, gem: 2 });
+    expect(await owned(api, 'c2')).toEqual({ gold: 100, gem: 2 });
   });
 
   test('an asset that the account never had', async () => {

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { version } from '../../src/version.ts';
 import { DatabaseProxy } from '../support/database-proxy.ts';
 import { createTestDatabase } from '../support/database.ts';
-import { openMarket } from '../support/market.ts';
 import { ok, receipt } from '../support/resources.ts';
 import { holdAccount } from '../support/row-lock.ts';
+import { serveMarket } from '../support/served-market.ts';
 import { adminApiKey, serveReplica } from '../support/served-replicas.ts';
 import { until } from '../support/until.ts';
 
@@ -83,8 +83,7 @@ test('/health is 503 while the database is out of reach, and says that it is tha
 });
 
 test('/health counts what waits, where it waits, and fails when no more may', async () => {
-  const { api, database } = await serveReplica({ env: { QUEUE_MAX: '3' } });
-  await openMarket(api);
+  const { api, database } = await serveMarket({ env: { QUEUE_MAX: '3' } });
   receipt(await api.grant('held', { gold: 1 }));
   const { version: catalogVersion } = ok<Health>(await api.get('/health')).components.catalog;
   expect(catalogVersion).toBeGreaterThan(0);

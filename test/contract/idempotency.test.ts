@@ -1,28 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lines, type Answer, type Api, type Call } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-  type Receipt,
-} from '../support/resources.ts';
-import { servePair } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt, type Receipt } from '../support/resources.ts';
+import { serveMarketPair } from '../support/served-market.ts';
 
 let api: Api;
 let other: Api;
 
 beforeAll(async () => {
-  [api, other] = await servePair();
-  await openMarket(api);
+  [api, other] = await serveMarketPair();
 });
-
-async function owned(account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 /** Fails unless it is the same answer again, word for word, and says so. */
 function expectReplay(answer: Answer, of: Answer): void {
@@ -55,11 +41,11 @@ describe.each(Object.keys(bodies))('a %s', (type) => {
     const first = await api.post(path, body, { key: 'once' });
     const { id, accounts } = receipt(first);
     expect(accounts[account]).toEqual({ version: 2 });
-    const after = await owned(account);
+    const after = await owned(api, account);
     receipt(await api.grant(account, { gem: 1 }));
     for (const replica of [api, other, api])
       expectReplay(await replica.post(path, body, { key: 'once' }), first);
-    expect(await owned(account)).toEqual({ ...after, gem: 1 });
+    expect(await owned(api, account)).toEqual({ ...after, gem: 1 });
     expect(ok(await other.get(`/v1/operations/${id}`))).toEqual(first.body);
     expect(ok(await api.get(`/v1/accounts/${account}`))).toMatchObject({ version: 3 });
   });
@@ -69,7 +55,7 @@ test('without a key the same request is applied each time', async () => {
   const first = receipt(await api.grant('keyless', { gold: 1 }));
   const second = receipt(await api.grant('keyless', { gold: 1 }));
   expect(second.id).not.toBe(first.id);
-  expect(await owned('keyless')).toEqual({ gold: 2 });
+  expect(await owned(api, 'keyless')).toEqual({ gold: 2 });
 });
 
 test('twenty identical requests at once over two replicas are applied once, and all answered the same', async () => {
@@ -104,7 +90,7 @@ test('twenty identical purchases of the last unit at once over two replicas sell
   );
   expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201));
   expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
-  expect(await owned('lucky')).toEqual({ gold: 4, sword: 1 });
+  expect(await owned(api, 'lucky')).toEqual({ gold: 4, sword: 1 });
 });
 
 test('different requests under one key at once: one wins, the others are told', async () => {
@@ -118,7 +104,7 @@ test('different requests under one key at once: one wins, the others are told', 
   for (const answer of answers.filter(({ status }) => status !== 201))
     expectProblem(answer, 422, 'idempotency_key_reused');
   const [winner] = won;
-  expect(await owned('rivals')).toEqual({ gold: (winner?.body as Receipt).entries[0]?.delta });
+  expect(await owned(api, 'rivals')).toEqual({ gold: (winner?.body as Receipt).entries[0]?.delta });
 });
 
 describe('the same key with another request', () => {
@@ -169,7 +155,7 @@ test('a key belongs to the account of its operation', async () => {
   receipt(await api.grant('owner.3', { gold: 10 }));
   receipt(await other.transfer('owner.3', 'owner.1', { gold: 1 }, { key }));
   expectProblem(await api.grant('owner.3', { gold: 10 }, { key }), 422, 'idempotency_key_reused');
-  expect([await owned('owner.1'), await owned('owner.2'), await owned('owner.3')]).toEqual([
+  expect([await owned(api, 'owner.1'), await owned(api, 'owner.2'), await owned(api, 'owner.3')]).toEqual([
     { gold: 11 },
     { gold: 10 },
     { gold: 9 },
@@ -179,7 +165,7 @@ test('a key belongs to the account of its operation', async () => {
 test('keys that differ in anything are different keys', async () => {
   for (const key of ['Case', 'case', 'case ~', 'case  ~', '"case"', 'case%20', 'c'])
     receipt(await api.grant('keys', { gold: 1 }, { key }));
-  expect(await owned('keys')).toEqual({ gold: 7 });
+  expect(await owned(api, 'keys')).toEqual({ gold: 7 });
 });
 
 test('a rejected operation is not remembered: the same key succeeds later', async () => {
@@ -196,7 +182,7 @@ test('a rejected operation is not remembered: the same key succeeds later', asyn
   const bought = await other.post('/v1/purchases', request, { key: 'later' });
   receipt(bought);
   expectReplay(await api.post('/v1/purchases', request, { key: 'later' }), bought);
-  expect(await owned('poor')).toEqual({ sword: 1 });
+  expect(await owned(api, 'poor')).toEqual({ sword: 1 });
 });
 
 test('an invalid request is not remembered either', async () => {
@@ -226,7 +212,7 @@ test.each<[string, string]>([
   const first = await api.grant(account, { gold: 1 }, { key });
   receipt(first);
   expectReplay(await other.grant(account, { gold: 1 }, { key }), first);
-  expect(await owned(account)).toEqual({ gold: 1 });
+  expect(await owned(api, account)).toEqual({ gold: 1 });
 });
 
 test.each<[string, Call]>([

@@ -1,15 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lines, type Answer, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectProblem, ok, receipt } from '../support/resources.ts';
-import { servePair } from '../support/served-replicas.ts';
+import { serveMarketPair } from '../support/served-market.ts';
 
 let api: Api;
 let other: Api;
 
 beforeAll(async () => {
-  [api, other] = await servePair();
-  await openMarket(api);
+  [api, other] = await serveMarketPair();
 });
 
 async function version(account: string): Promise<unknown> {

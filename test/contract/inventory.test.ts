@@ -1,14 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
-import { marketAssets, openMarket } from '../support/market.ts';
-import { expectProblem, ok, quantities, receipt, type Inventory } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { marketAssets } from '../support/market.ts';
+import { expectProblem, ok, owned, quantities, receipt, type Inventory } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
   receipt(await api.grant('hoard', { xp: 7, sword: 2, gold: 50, bow: 1, potion: 3, gem: 4 }));
 });
 
@@ -47,7 +46,7 @@ test('an account that owns nothing has an empty inventory', async () => {
 test('what has been used up is not shown', async () => {
   receipt(await api.grant('spender', { gold: 5, gem: 1 }));
   receipt(await api.consume('spender', { gold: 5 }));
-  expect(quantities(ok<Inventory>(await api.inventory('spender')))).toEqual({ gem: 1 });
+  expect(await owned(api, 'spender')).toEqual({ gem: 1 });
 });
 
 test.each<[string, Record<string, number>]>([

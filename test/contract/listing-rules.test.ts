@@ -1,15 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Answer, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectProblem, ok, receipt, type Listing } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
 import { until } from '../support/until.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 const free = { price: [], goods: lines({ xp: 1 }) };

@@ -1,14 +1,12 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectInvalid, expectProblem, ok, type Listing, type Page } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 const price = lines({ gold: 10 });

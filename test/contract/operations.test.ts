@@ -1,16 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectInvalid, expectProblem, ok, receipt, type Page, type Receipt } from '../support/resources.ts';
-import { servePair } from '../support/served-replicas.ts';
+import { serveMarketPair } from '../support/served-market.ts';
 import { until } from '../support/until.ts';
 
 let api: Api;
 let other: Api;
 
 beforeAll(async () => {
-  [api, other] = await servePair();
-  await openMarket(api);
+  [api, other] = await serveMarketPair();
 });
 
 interface FeedPage extends Page<Receipt> {

@@ -1,27 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-  type Listing,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt, type Listing } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
-
-async function owned(account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 async function list(id: string, body: { price: unknown; goods: unknown; stock?: number }): Promise<void> {
   ok(await api.put(`/v1/listings/${id}`, body), 201);
@@ -63,7 +49,7 @@ test('a purchase that cannot be paid changes nothing, the stock neither', async 
     instance: '/v1/purchases',
   });
   expect(ok<Listing>(await api.get('/v1/listings/scarce'))).toMatchObject({ stock: 5, remaining: 5 });
-  expect(await owned('p3')).toEqual({ gold: 29 });
+  expect(await owned(api, 'p3')).toEqual({ gold: 29 });
 });
 
 test('a listing without a price is free', async () => {
@@ -84,7 +70,7 @@ test('of an asset that is in price and goods, the difference counts', async () =
   ]);
   receipt(await api.grant('p5', { gold: 10, gem: 1 }));
   expectProblem(await api.purchase('p5', 'upgrade'), 409, 'insufficient_balance', { asset: 'gem' });
-  expect(await owned('p5')).toEqual({ gold: 10, gem: 1, sword: 1 });
+  expect(await owned(api, 'p5')).toEqual({ gold: 10, gem: 1, sword: 1 });
 });
 
 test('several lines of one asset in a price add up', async () => {
@@ -109,7 +95,7 @@ test('several lines of one asset in a price add up', async () => {
 test('a listing that is not there', async () => {
   receipt(await api.grant('p7', { gold: 100 }));
   expectProblem(await api.purchase('p7', 'unheard-of'), 404, 'listing_not_found', { listing: 'unheard-of' });
-  expect(await owned('p7')).toEqual({ gold: 100 });
+  expect(await owned(api, 'p7')).toEqual({ gold: 100 });
 });
 
 test('the stack limit holds for what is bought', async () => {
@@ -117,7 +103,7 @@ test('the stack limit holds for what is bought', async () => {
   receipt(await api.grant('p8', { gold: 100, potion: 2 }));
   expectProblem(await api.purchase('p8', 'potions', 2), 409, 'stack_limit_exceeded', { asset: 'potion' });
   receipt(await api.purchase('p8', 'potions'));
-  expect(await owned('p8')).toEqual({ gold: 99, potion: 4 });
+  expect(await owned(api, 'p8')).toEqual({ gold: 99, potion: 4 });
   expect(ok<Listing>(await api.get('/v1/listings/potions')).remaining).toBe(9);
 });
 
@@ -138,7 +124,7 @@ test('money is spent once, however many purchases want it at the same moment', a
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(5);
   for (const answer of answers.filter(({ status }) => status !== 201))
     expectProblem(answer, 409, 'insufficient_balance', { required: 10, available: 5 });
-  expect(await owned('p9')).toEqual({ gold: 5, sword: 5 });
+  expect(await owned(api, 'p9')).toEqual({ gold: 5, sword: 5 });
 });
 
 test.each<[string, unknown, string]>([

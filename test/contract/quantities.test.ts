@@ -1,28 +1,15 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lines, type Answer, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 const max = 9_007_199_254_740_991;
-
-async function owned(account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 /** Sends the quantity as it is written: `JSON.stringify` would tidy it up. */
 function raw(collection: string, account: string, quantity: string): Promise<Answer> {
@@ -68,14 +55,14 @@ test('the greatest quantity can be granted, moved and used up, exactly', async (
     { account: 'tycoon', asset: 'gold', delta: max, balance: max },
   ]);
   receipt(await api.consume('tycoon', { gold: 1 }));
-  expect(await owned('tycoon')).toEqual({ gold: max - 1 });
+  expect(await owned(api, 'tycoon')).toEqual({ gold: max - 1 });
   receipt(await api.grant('tycoon', { gold: 1 }));
   const { text } = await api.transfer('tycoon', 'heir', { gold: max });
   expect(text).toContain(`"delta":-${max}`);
   expect((await api.inventory('heir')).text).toContain(`"quantity":${max}`);
   expect((await api.get('/v1/accounts/heir/entries')).text).toContain(`"delta":${max},"balance":${max}`);
   receipt(await api.consume('heir', { gold: max }));
-  expect(await owned('heir')).toEqual({});
+  expect(await owned(api, 'heir')).toEqual({});
 });
 
 test('no grant goes past the greatest quantity', async () => {
@@ -88,7 +75,7 @@ test('no grant goes past the greatest quantity', async () => {
       retryable: false,
     });
   }
-  expect(await owned('full')).toEqual({ gold: max, gem: 1 });
+  expect(await owned(api, 'full')).toEqual({ gold: max, gem: 1 });
 });
 
 test('lines that add up to more than the greatest quantity', async () => {
@@ -108,7 +95,7 @@ test('lines that add up to more than the greatest quantity', async () => {
     expect(answer.status, answer.text).toBe(409);
     expect(['insufficient_balance', 'quantity_overflow']).toContain((answer.body as { code: string }).code);
   }
-  expect(await owned('summed')).toEqual({ gold: max });
+  expect(await owned(api, 'summed')).toEqual({ gold: max });
   receipt(await api.post('/v1/consumptions', twice('summed', max - 1, 1)));
 });
 
@@ -119,7 +106,7 @@ test('no transfer goes past the greatest quantity', async () => {
     account: 'brim',
   });
   receipt(await api.transfer('drop', 'brim', { gold: 5 }));
-  expect([await owned('brim'), await owned('drop')]).toEqual([{ gold: max }, { gold: 5 }]);
+  expect([await owned(api, 'brim'), await owned(api, 'drop')]).toEqual([{ gold: max }, { gold: 5 }]);
 });
 
 test('no purchase goes past the greatest quantity, by its goods or by its price', async () => {
@@ -134,9 +121,9 @@ test('no purchase goes past the greatest quantity, by its goods or by its price'
     expect(answer.status, answer.text).toBe(409);
     expect(['insufficient_balance', 'quantity_overflow']).toContain((answer.body as { code: string }).code);
   }
-  expect(await owned('buyer')).toEqual({ gold: max });
+  expect(await owned(api, 'buyer')).toEqual({ gold: max });
   receipt(await api.purchase('buyer', 'huge'));
-  expect(await owned('buyer')).toEqual({ gem: max, gold: max - 1 });
+  expect(await owned(api, 'buyer')).toEqual({ gem: max, gold: max - 1 });
 });
 
 test('no sale goes past the greatest quantity', async () => {
@@ -144,7 +131,7 @@ test('no sale goes past the greatest quantity', async () => {
   expectProblem(await api.sell('seller', 'sword', 1), 409, 'quantity_overflow', { asset: 'gold' });
   receipt(await api.consume('seller', { gold: 1 }));
   receipt(await api.sell('seller', 'sword', 1));
-  expect(await owned('seller')).toEqual({ gold: max });
+  expect(await owned(api, 'seller')).toEqual({ gold: max });
 });
 
 test.each([
@@ -163,5 +150,5 @@ test('simultaneous grants up to the greatest quantity: what fits is taken, the r
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(10);
   for (const answer of answers.filter(({ status }) => status !== 201))
     expectProblem(answer, 409, 'quantity_overflow');
-  expect(await owned('crowd')).toEqual({ gold: max });
+  expect(await owned(api, 'crowd')).toEqual({ gold: max });
 });

@@ -2,15 +2,14 @@ import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Answer, Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectProblem, ok, receipt } from '../support/resources.ts';
-import { adminApiKey, serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
+import { adminApiKey } from '../support/served-replicas.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
 
 const bodyOf = (account: string, rest = ''): string =>

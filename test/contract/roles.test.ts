@@ -1,9 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
 import { callerWith, makeKey, playerToken, playerTokenEnv } from '../support/callers.ts';
-import { openMarket } from '../support/market.ts';
 import { expectProblem, ok, receipt, type Receipt } from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 // Who may call what: every route that is published, with every role.
 
@@ -65,8 +64,7 @@ let callers: Readonly<Record<string, Api>>;
 let operations: Readonly<Record<string, Receipt>>;
 
 beforeAll(async () => {
-  ({ api: admin } = await serveReplica({ env: playerTokenEnv }));
-  await openMarket(admin);
+  ({ api: admin } = await serveMarket({ env: playerTokenEnv }));
   operations = {
     [own]: receipt(await admin.grant(own, { gold: 1000, sword: 50 })),
     other: receipt(await admin.grant('other', { gold: 1000, sword: 50 })),

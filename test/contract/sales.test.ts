@@ -1,26 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
-
-async function owned(account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 test('a sale takes the asset and pays its sell price for each', async () => {
   receipt(await api.grant('s1', { sword: 3 }));
@@ -42,7 +29,7 @@ test('a sell price may be of several assets', async () => {
   ok(await api.put('/v1/assets/crown', { name: 'Crown', kind: 'item', sellPrice }), 201);
   receipt(await api.grant('s2', { crown: 2 }));
   receipt(await api.sell('s2', 'crown', 2));
-  expect(await owned('s2')).toEqual({ gem: 2, gold: 14 });
+  expect(await owned(api, 's2')).toEqual({ gem: 2, gold: 14 });
 });
 
 test('more than there is', async () => {
@@ -54,7 +41,7 @@ test('more than there is', async () => {
     available: 1,
     instance: '/v1/sales',
   });
-  expect(await owned('s3')).toEqual({ sword: 1 });
+  expect(await owned(api, 's3')).toEqual({ sword: 1 });
 });
 
 test('what has no sell price', async () => {
@@ -65,7 +52,7 @@ test('what has no sell price', async () => {
     retryable: false,
   });
   expectProblem(await api.sell('s4', 'moonstone', 1), 404, 'asset_not_found', { asset: 'moonstone' });
-  expect(await owned('s4')).toEqual({ bow: 1 });
+  expect(await owned(api, 's4')).toEqual({ bow: 1 });
 });
 
 test('a sell price that is taken away ends the sales', async () => {
@@ -75,7 +62,7 @@ test('a sell price that is taken away ends the sales', async () => {
   receipt(await api.sell('s5', 'relic', 1));
   ok(await api.put('/v1/assets/relic', body));
   expectProblem(await api.sell('s5', 'relic', 1), 409, 'not_sellable', { asset: 'relic' });
-  expect(await owned('s5')).toEqual({ gold: 3, relic: 1 });
+  expect(await owned(api, 's5')).toEqual({ gold: 3, relic: 1 });
 });
 
 test('what is paid may hit the stack limit of the money', async () => {
@@ -84,7 +71,7 @@ test('what is paid may hit the stack limit of the money', async () => {
   receipt(await api.grant('s6', { badge: 2 }));
   expectProblem(await api.sell('s6', 'badge', 2), 409, 'stack_limit_exceeded', { asset: 'token' });
   receipt(await api.sell('s6', 'badge', 1));
-  expect(await owned('s6')).toEqual({ badge: 1, token: 3 });
+  expect(await owned(api, 's6')).toEqual({ badge: 1, token: 3 });
 });
 
 test.each<[string, unknown, string]>([

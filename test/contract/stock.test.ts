@@ -1,15 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { lines, type Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
 import { expectInvalid, expectProblem, ok, receipt, type Listing } from '../support/resources.ts';
-import { servePair } from '../support/served-replicas.ts';
+import { serveMarketPair } from '../support/served-market.ts';
 
 let api: Api;
 let other: Api;
 
 beforeAll(async () => {
-  [api, other] = await servePair();
-  await openMarket(api);
+  [api, other] = await serveMarketPair();
   ok(await api.grant('buyer', { gold: 1_000_000 }), 201);
 });
 

@@ -1,26 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectInvalid,
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectInvalid, expectProblem, ok, owned, receipt } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 
 let api: Api;
 
 beforeAll(async () => {
-  ({ api } = await serveReplica());
-  await openMarket(api);
+  ({ api } = await serveMarket());
 });
-
-async function owned(account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 test('a transfer takes from one and gives to the other', async () => {
   receipt(await api.grant('zed', { gold: 10, gem: 3 }));
@@ -47,7 +34,7 @@ test('a transfer takes from one and gives to the other', async () => {
     details: { reason: 'a debt' },
   });
   expect(moved.entries).toHaveLength(4);
-  expect([await owned('zed'), await owned('Abe')]).toEqual([{ gold: 6 }, { gold: 4, gem: 3 }]);
+  expect([await owned(api, 'zed'), await owned(api, 'Abe')]).toEqual([{ gold: 6 }, { gold: 4, gem: 3 }]);
 });
 
 test('entries are in the byte order of the accounts, also when the receiver comes last', async () => {
@@ -76,7 +63,7 @@ test('more than there is moves nothing', async () => {
     required: 2,
     available: 1,
   });
-  expect(await owned('short')).toEqual({ gold: 10, gem: 1 });
+  expect(await owned(api, 'short')).toEqual({ gold: 10, gem: 1 });
   expectProblem(await api.get('/v1/accounts/long'), 404, 'account_not_found');
 });
 
@@ -89,7 +76,7 @@ test('several lines of one asset add up before they are checked', async () => {
   const answer = await api.post('/v1/transfers', { from: 'twice', to: 'once', assets: lines(3) });
   expectProblem(answer, 409, 'insufficient_balance', { required: 6, available: 5 });
   receipt(await api.post('/v1/transfers', { from: 'twice', to: 'once', assets: lines(2) }));
-  expect([await owned('twice'), await owned('once')]).toEqual([{ gold: 1 }, { gold: 4 }]);
+  expect([await owned(api, 'twice'), await owned(api, 'once')]).toEqual([{ gold: 1 }, { gold: 4 }]);
 });
 
 test('what is not tradable stays', async () => {
@@ -99,7 +86,7 @@ test('what is not tradable stays', async () => {
     asset: 'xp',
     retryable: false,
   });
-  expect(await owned('hero')).toEqual({ xp: 10, gold: 10 });
+  expect(await owned(api, 'hero')).toEqual({ xp: 10, gold: 10 });
 });
 
 test('the receiver’s stack limit holds', async () => {
@@ -110,7 +97,7 @@ test('the receiver’s stack limit holds', async () => {
     asset: 'potion',
   });
   receipt(await api.transfer('brewer', 'drinker', { potion: 2 }));
-  expect([await owned('brewer'), await owned('drinker')]).toEqual([{ potion: 3 }, { potion: 5 }]);
+  expect([await owned(api, 'brewer'), await owned(api, 'drinker')]).toEqual([{ potion: 3 }, { potion: 5 }]);
 });
 
 test('an unknown asset and an unknown sender', async () => {
@@ -132,7 +119,7 @@ test('transfers in opposite directions at the same moment all happen', async () 
     ),
   );
   expect(answers.map(({ status }) => status)).toEqual(Array(100).fill(201));
-  expect([await owned('left'), await owned('right')]).toEqual([{ gold: 900 }, { gold: 1100 }]);
+  expect([await owned(api, 'left'), await owned(api, 'right')]).toEqual([{ gold: 900 }, { gold: 1100 }]);
   expect(ok(await api.get('/v1/accounts/left'))).toMatchObject({ version: 101 });
 });
 

@@ -1,26 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { lines, type Answer, type Api } from '../support/api.ts';
+import { lines, type Answer } from '../support/api.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { DatabaseProxy } from '../support/database-proxy.ts';
 import { openMarket } from '../support/market.ts';
 import { problemFaults } from '../support/problem.ts';
 import { query } from '../support/query.ts';
 import { RawConnection } from '../support/raw-http.ts';
-import {
-  expectProblem,
-  ok,
-  quantities,
-  receipt,
-  type Inventory,
-  type Listing,
-} from '../support/resources.ts';
+import { expectProblem, ok, owned, receipt, type Listing } from '../support/resources.ts';
 import { holdAccount, holdLock } from '../support/row-lock.ts';
+import { serveMarket } from '../support/served-market.ts';
 import { adminApiKey, serveReplica } from '../support/served-replicas.ts';
 import { until } from '../support/until.ts';
-
-async function owned(api: Api, account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 /** Fails unless the answer may be tried again, and says when. */
 function expectRetryable(
@@ -33,8 +23,7 @@ function expectRetryable(
 }
 
 test('busy: a row that stays locked', async () => {
-  const { api, database } = await serveReplica({ env: { DB_LOCK_TIMEOUT: '300ms' } });
-  await openMarket(api);
+  const { api, database } = await serveMarket({ env: { DB_LOCK_TIMEOUT: '300ms' } });
   ok(await api.put('/v1/listings/held', { price: [], goods: lines({ xp: 1 }), stock: 5 }), 201);
   for (const account of ['held', 'free']) receipt(await api.grant(account, { gold: 100 }));
   const account = await holdAccount(database.url, 'held');
@@ -58,8 +47,7 @@ test('busy: a row that stays locked', async () => {
 });
 
 test('overloaded: more operations than may wait', async () => {
-  const { api, database } = await serveReplica({ env: { QUEUE_MAX: '2' } });
-  await openMarket(api);
+  const { api, database } = await serveMarket({ env: { QUEUE_MAX: '2' } });
   receipt(await api.grant('held', { gold: 1 }));
   const lock = await holdAccount(database.url, 'held');
   let refused = 0;
@@ -121,8 +109,7 @@ test('shutting down: a request that came late is answered or told; one under way
 });
 
 test('internal error: what should not happen is not explained, and harms nobody else', async () => {
-  const { api, database } = await serveReplica();
-  await openMarket(api);
+  const { api, database } = await serveMarket();
   await query(database.url, 'alter table holdings add constraint planted_fault check (quantity <> 42)');
   const quantity = (i: number): number => (i === 7 ? 42 : 41);
   const answers = await Promise.all(

@@ -2,16 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lines, type Answer, type Api } from '../support/api.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { DatabaseProxy, type CutAt } from '../support/database-proxy.ts';
-import { openMarket } from '../support/market.ts';
-import {
-  expectProblem,
-  ok,
-  quantities,
-  type Inventory,
-  type Page,
-  type Receipt,
-} from '../support/resources.ts';
-import { serveReplica } from '../support/served-replicas.ts';
+import { expectProblem, ok, owned, type Page, type Receipt } from '../support/resources.ts';
+import { serveMarket } from '../support/served-market.ts';
 import { until } from '../support/until.ts';
 
 // The connection to the database is lost during a commit: the service finds out, or says that it does not know.
@@ -29,17 +21,12 @@ beforeAll(async () => {
     RETRY_MAX: '2',
     LANES: '1',
   };
-  ({ api } = await serveReplica({ database, env }));
-  await openMarket(api);
+  ({ api } = await serveMarket({ database, env }));
 });
 
 afterAll(() => {
   proxy.mend();
 });
-
-async function owned(account: string): Promise<Record<string, number>> {
-  return quantities(ok<Inventory>(await api.inventory(account)));
-}
 
 async function back(): Promise<void> {
   proxy.mend();
@@ -73,7 +60,7 @@ describe.each(cuts)('cut %s', (at) => {
       const answer = await api.grant(account, { gold: 5 }, key === undefined ? {} : { key });
       await cut;
       expect(ok<Receipt>(answer, 201).entries).toEqual([{ account, asset: 'gold', delta: 5, balance: 6 }]);
-      expect(await owned(account)).toEqual({ gold: 6 });
+      expect(await owned(api, account)).toEqual({ gold: 6 });
       expect(await recorded(account)).toBe(2);
       if (key === undefined) continue;
       const again = await api.grant(account, { gold: 5 }, { key });
@@ -93,7 +80,7 @@ describe.each(cuts)('cut %s', (at) => {
     );
     await cut;
     for (const answer of answers) ok(answer, 201);
-    expect(await owned(account)).toEqual({ gold: 31 });
+    expect(await owned(api, account)).toEqual({ gold: 31 });
     expect(await recorded(account)).toBe(31);
   });
 
@@ -113,7 +100,7 @@ describe.each(cuts)('cut %s', (at) => {
     const told = await api.grant(account, { gold: 5 }, { key: 'gone' });
     expect(ok<Receipt>(told, 201).entries).toEqual([{ account, asset: 'gold', delta: 5, balance: 6 }]);
     if (at === 'after the commit') expect(told.headers['idempotency-replayed']).toBe('true');
-    expect(await owned(account)).toEqual({ gold: 6 });
+    expect(await owned(api, account)).toEqual({ gold: 6 });
     expect(await recorded(account)).toBe(2);
   });
 
@@ -128,7 +115,7 @@ describe.each(cuts)('cut %s', (at) => {
     expect(idempotencyKey).toMatch(/^[\x20-\x7e]{1,255}$/);
     await back();
     ok(await api.consume(account, { gold: 1 }, { key: idempotencyKey }), 201);
-    expect(await owned(account)).toEqual({});
+    expect(await owned(api, account)).toEqual({});
     expect(await recorded(account)).toBe(2);
   });
 

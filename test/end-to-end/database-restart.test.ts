@@ -1,50 +1,27 @@
-import { afterAll, expect, test } from 'vitest';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/development/embedded-postgres.ts';
-import { startReplica, type ReplicaProcess } from '../../src/lifecycle/replica-process.ts';
-import { migrateToLatest } from '../../src/repository/postgres/migrate.ts';
-import { createServerFolder, removeServer } from '../support/abandoned-servers.ts';
+import { expect, test } from 'vitest';
+import type { EmbeddedPostgres } from '../../src/development/embedded-postgres.ts';
 import { Api } from '../support/api.ts';
 import { audit, openWorkload, tally } from '../support/audit.ts';
 import { Clients } from '../support/clients.ts';
+import { startDurableServer } from '../support/durable-server.ts';
 import { chooseSeed } from '../support/random.ts';
-import { adminApiKey, entry, replicaEnv } from '../support/served-replicas.ts';
+import { adminApiKey } from '../support/served-replicas.ts';
 import { planWorkload } from '../support/workload.ts';
 
 const operations = 1200;
-const log = { info: () => undefined, warn: () => undefined };
-
-let folder: string | undefined;
-let server: EmbeddedPostgres | undefined;
-const replicas: ReplicaProcess[] = [];
-
-afterAll(async () => {
-  const ends = await Promise.all(replicas.map(async (replica) => await replica.stop()));
-  await server?.stop();
-  for (const used of new Set([folder, server?.dataFolder]))
-    if (used !== undefined) await removeServer(used, log);
-  expect(ends).toEqual(ends.map(() => ({ code: 0, signal: null })));
-});
 
 test('PostgreSQL is killed and started again in full flow: clients try again, nothing is lost, nothing done twice', async () => {
   const seed = chooseSeed('database restart');
-  folder = await createServerFolder();
-  // Durable: what was acknowledged must survive the kill.
-  const options = { dataFolder: folder, durable: true, log };
-  server = await startEmbeddedPostgres(options);
-  const first = server;
-  const databaseUrl = first.url('holdfast');
-  await migrateToLatest({ connectionString: databaseUrl });
-  const env = replicaEnv(databaseUrl, { DB_ACQUIRE_TIMEOUT: '2s', RETRY_MAX: '3' });
-  for (let i = 0; i < 2; i += 1) replicas.push(await startReplica({ entry, env }));
-  const urls = replicas.map(({ url }) => url);
+  const { first, databaseUrl, startAgain, serve } = await startDurableServer();
+  const env = { DB_ACQUIRE_TIMEOUT: '2s', RETRY_MAX: '3' };
+  const urls = [(await serve(env)).url, (await serve(env)).url];
   const api = await Api.of(urls[0] ?? '', adminApiKey);
   await openWorkload(api, operations);
 
   // The first time it is started again at once; the second time only when clients have been told that it is away.
   const restart = { first: done(), second: done() };
   let phase: 'up' | 'killed once' | 'back' | 'killed twice' | 'back again' = 'up';
-  const startAgain = async (): Promise<EmbeddedPostgres> =>
-    await startEmbeddedPostgres({ ...options, port: first.port });
+  let server = first;
   const run = await Clients.run({
     operations: planWorkload({ seed, operations }),
     urls,
@@ -65,7 +42,7 @@ test('PostgreSQL is killed and started again in full flow: clients try again, no
         );
       } else if (phase === 'back' && settled >= operations / 2) {
         phase = 'killed twice';
-        process.kill(server?.processId ?? 0, 'SIGKILL');
+        process.kill(server.processId, 'SIGKILL');
       }
     },
     onFailure: () => {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Answer, Line } from './api.ts';
+import type { Answer, Api, Line } from './api.ts';
 
 /** What the contract says of a receipt. */
 export interface Receipt {
@@ -94,4 +94,9 @@ export function expectInvalid(answer: Answer, ...paths: readonly string[]): void
 /** What each asset amounts to. */
 export function quantities(inventory: Inventory): Record<string, number> {
   return Object.fromEntries(inventory.holdings.map(({ asset, quantity }) => [asset, quantity]));
+}
+
+/** What the account holds of each asset. */
+export async function owned(api: Api, account: string): Promise<Record<string, number>> {
+  return quantities(ok<Inventory>(await api.inventory(account)));
 }
