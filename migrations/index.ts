@@ -1,5 +1,6 @@
 import * as core from './0001-core.ts';
 import * as apiKeys from './0002-api-keys.ts';
+import * as consumers from './0003-consumers.ts';
 import type { Migration } from './migration.ts';
 
 /**
@@ -9,4 +10,5 @@ import type { Migration } from './migration.ts';
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001_core': core,
   '0002_api_keys': apiKeys,
+  '0003_consumers': consumers,
 };

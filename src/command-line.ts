@@ -67,6 +67,34 @@ keys
     process.exitCode = await revokeKey(id);
   });
 
+const consumers = program
+  .command('consumers')
+  .description(
+    'the consumers of the feed in the database at DATABASE_URL: position, lag, owner, what they parked',
+  )
+  .option('--json', 'print them as JSON', false)
+  .action(async (options: { json: boolean }) => {
+    const { listConsumers } = await import('./commands/consumers.ts');
+    process.exitCode = await listConsumers(options);
+  });
+consumers
+  .command('parked')
+  .description('the operations that a consumer gave up on, and why')
+  .argument('<consumer>', 'as `consumers` names it')
+  .action(async (consumer: string) => {
+    const { listParked } = await import('./commands/consumers.ts');
+    process.exitCode = await listParked({ consumer, ...consumers.opts<{ json: boolean }>() });
+  });
+consumers
+  .command('retry')
+  .description('have a consumer try what it parked once more')
+  .argument('<consumer>', 'as `consumers` names it')
+  .argument('[operation]', 'the one operation; none: all of them')
+  .action(async (consumer: string, operation: string | undefined) => {
+    const { retryParked } = await import('./commands/consumers.ts');
+    process.exitCode = await retryParked({ consumer, operation: operation ?? null });
+  });
+
 program
   .command('config')
   .description('list every setting, what holds and where it comes from')

@@ -4,7 +4,7 @@ import type { Role } from '../domain/role.ts';
 import { isIdentifier } from '../domain/identifier.ts';
 import { newOperationId } from '../execution/operation-id.ts';
 import { KeyKeeper } from '../identity/key-keeper.ts';
-import { postgresSettings } from '../lifecycle/service.ts';
+import { postgresSettings } from '../lifecycle/from-config.ts';
 import type { ApiKey } from '../repository/api-keys.ts';
 import { PostgresRepository } from '../repository/postgres/repository.ts';
 import { version } from '../version.ts';

@@ -1,7 +1,8 @@
 import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import type { Config } from '../config/settings.ts';
-import { startService, type Departure } from '../lifecycle/service.ts';
+import { startService } from '../lifecycle/service.ts';
+import type { Departure } from '../lifecycle/shutdown-steps.ts';
 import { onStopSignal } from '../lifecycle/signals.ts';
 import { handOverMessage, type WorkerServingMessage } from '../lifecycle/worker-process.ts';
 

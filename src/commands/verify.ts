@@ -3,7 +3,7 @@ import path from 'node:path';
 import { hasDatabaseUrl, readConfigWithoutService } from '../config.ts';
 import type { VerificationResult } from '../domain/verification.ts';
 import { operations } from '../http/operations/index.ts';
-import { postgresSettings, verifierSettings } from '../lifecycle/service.ts';
+import { postgresSettings, verifierSettings } from '../lifecycle/from-config.ts';
 import { onStopSignal } from '../lifecycle/signals.ts';
 import { ProgressBar } from '../observability/progress-bar.ts';
 import { PostgresRepository } from '../repository/postgres/repository.ts';

@@ -4,10 +4,12 @@ import type { Config } from './settings.ts';
 /** Settings that are valid each by itself, but not together. */
 export function contradictions(config: Config): string[] {
   const faults: string[] = [];
-  const { transactions } = connectionsOf(config);
-  if (config.DB_MAX_CONNS <= transactions) {
+  const { transactions, background, reads } = connectionsOf(config);
+  if (reads < 1) {
     faults.push(
-      `DB_MAX_CONNS must be more than ${transactions}, which is LANES + PATIENT_WORKERS + 2, so that reads have connections too`,
+      `DB_MAX_CONNS must be more than ${transactions + background}, which is LANES + PATIENT_WORKERS + 1${
+        background === 0 ? '' : ' + DB_BACKGROUND_CONNS'
+      }, so that reads have connections too`,
     );
   }
   if (config.DB_BATCH_LOCK_WAIT > config.DB_LOCK_TIMEOUT)
@@ -20,6 +22,8 @@ export function contradictions(config: Config): string[] {
   if (config.DB_STATEMENT_TIMEOUT >= config.DB_TRANSACTION_TIMEOUT) {
     faults.push('DB_STATEMENT_TIMEOUT must be shorter than DB_TRANSACTION_TIMEOUT');
   }
+  if (config.CONSUMER_RETRY_BACKOFF > config.CONSUMER_RETRY_BACKOFF_MAX)
+    faults.push('CONSUMER_RETRY_BACKOFF must not be longer than CONSUMER_RETRY_BACKOFF_MAX');
   const { JWT_SECRET, JWT_JWKS, JWT_ISSUER, JWT_AUDIENCE } = config;
   if (JWT_SECRET !== null && JWT_JWKS !== null)
     faults.push('JWT_SECRET and JWT_JWKS exclude each other: tokens are signed in one way');

@@ -11,17 +11,24 @@ export const databaseSettings = {
     'postgres:// URL',
     {
       description:
-        'The same database past any pooler, for what needs a session of its own: migrations. Without it they use DATABASE_URL.',
+        'The same database past any pooler, for what needs a session of its own: migrations and background work. Without it they use DATABASE_URL.',
       secret: true,
     },
     postgresUrl,
   ),
   DB_MAX_CONNS: integer({
     description:
-      'Connections to the database at most, of each replica; LANES, PATIENT_WORKERS and two more of them are for transactions, the rest for reads.',
+      'Connections to the database at most, of each replica; LANES, PATIENT_WORKERS and one more of them are for transactions, DB_BACKGROUND_CONNS for background work, the rest for reads.',
     min: 2,
     max: 1000,
     default: { development: '10', staging: '20', production: '50' },
+  }),
+  DB_BACKGROUND_CONNS: integer({
+    description:
+      'Of DB_MAX_CONNS, those for background work: one listens for jobs, a consumer holds one while it has its turn. Used only with BACKGROUND_WORK.',
+    min: 2,
+    max: 100,
+    default: { development: '3', staging: '6', production: '6' },
   }),
   DB_MAX_CONN_IDLE_TIME: duration({
     description: 'An idle connection is closed after so long.',

@@ -1,3 +1,4 @@
+import { backgroundSettings } from './background-settings.ts';
 import { databaseSettings } from './database-settings.ts';
 import { executionSettings } from './execution-settings.ts';
 import { identitySettings } from './identity-settings.ts';
@@ -12,6 +13,7 @@ export const settings = {
   ...workerSettings,
   ...databaseSettings,
   ...executionSettings,
+  ...backgroundSettings,
   ...verificationSettings,
 };
 

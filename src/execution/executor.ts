@@ -48,6 +48,8 @@ export interface ExecutorObserver {
   onDefect(error: unknown, context: { type: string; operationId: string }): void;
   /** A batch failed as a whole, and its commands are run again one by one. */
   onBatchFailed(error: unknown, context: { commands: number }): void;
+  /** A batch was committed; it may have had nothing to keep. */
+  onCommitted?(): void;
 }
 
 /**
@@ -245,7 +247,9 @@ export class Executor {
     for (let reloads = 0; ; reloads += 1) {
       const catalog = await this.#catalog.current();
       try {
-        return await runBatch(batch, { repository: this.#repository, catalog, policy });
+        const verdicts = await runBatch(batch, { repository: this.#repository, catalog, policy });
+        this.#observer.onCommitted?.();
+        return verdicts;
       } catch (error) {
         if (!(error instanceof CatalogReplacedError)) throw error;
         if (reloads === this.#settings.catalogReloads) throw new ExecutionFailure('busy', { cause: error });

@@ -20,12 +20,12 @@ export async function healthOf({
   repository: Pick<PostgresRepository, 'connections'>;
   executor: Pick<Executor, 'load'>;
   catalog: Pick<CatalogCache, 'version'>;
-  tasks: Pick<BackgroundTasks, 'running' | 'maxRunning'>;
+  tasks: Pick<BackgroundTasks, 'load'>;
   stopping: () => boolean;
 }): Promise<Health> {
   const { trouble, latencyMs } = await probe.check();
   const { load } = executor;
-  const running = tasks.running.length;
+  const work = tasks.load;
   const components: Health['components'] = {
     database: {
       status: statusOf(trouble === null),
@@ -35,9 +35,8 @@ export async function healthOf({
     },
     lanes: { status: statusOf(load.inFlight < load.inFlightMax), ...load },
     backgroundTasks: {
-      status: statusOf(running < tasks.maxRunning),
-      running,
-      runningMax: tasks.maxRunning,
+      status: statusOf(work.chores.running < work.chores.runningMax),
+      ...work,
     },
     catalog: { status: 'ok', version: catalog.version },
   };

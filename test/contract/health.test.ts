@@ -29,11 +29,12 @@ test('/health has the figures of each part of a replica that is well', async () 
       database: {
         status: 'ok',
         reason: null,
-        transactions: { inUse: 0, waiting: 0, max: 7 },
-        reads: { waiting: 0, max: 5 },
+        transactions: { inUse: 0, waiting: 0, max: 6 },
+        reads: { waiting: 0, max: 3 },
+        background: { waiting: 0, max: 3 },
       },
       lanes: { status: 'ok', lanes: 3, inFlight: 0, inFlightMax: 10_000, queued: 0, waitingAlone: 0 },
-      backgroundTasks: { status: 'ok', running: 0, runningMax: 16 },
+      backgroundTasks: { status: 'ok', chores: { runningMax: 16 } },
       catalog: { status: 'ok' },
     },
   });

@@ -36,7 +36,7 @@ test('ten that start at once on an empty database: one migrates, all serve', asy
       `DATABASE_URL="${database.url}"`,
       `ADMIN_API_KEY='${adminApiKey}'  # made up`,
       'export PORT=0',
-      'DB_MAX_CONNS=8',
+      'DB_MAX_CONNS=12',
       'SHUTDOWN_GRACE=0s',
     ].join('\n'),
   );

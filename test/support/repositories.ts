@@ -92,6 +92,8 @@ export function postgresSettings(connectionString: string, name: string): Postgr
     applicationName: name,
     maxTransactionConnections: 8,
     maxReadConnections: 2,
+    maxBackgroundConnections: 4,
+    backgroundConnectionString: connectionString,
     acquireTimeoutMs: 10_000,
     idleConnectionMs: 60_000,
     connectionLifetimeMs: 600_000,

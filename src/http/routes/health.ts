@@ -20,6 +20,7 @@ const Database = Component('The database, asked just now.', {
   latencyMs: Type.Number({ description: 'How long its answer took, the wait for a connection included.' }),
   transactions: Pool,
   reads: Pool,
+  background: Pool,
 });
 
 const Lanes = Component('Operations waiting or under way. `failing`: as many as may be; more are refused.', {
@@ -30,9 +31,17 @@ const Lanes = Component('Operations waiting or under way. `failing`: as many as 
   waitingAlone: Count('Of those in flight, how many wait alone for a locked account.'),
 });
 
+const Work = (description: string) =>
+  Type.Object({ running: Count('How many run.'), runningMax: Count('How many may run.') }, { description });
+
 const BackgroundTasks = Component(
-  'Work that no request waits for. `failing`: as much as may run; more is refused.',
-  { running: Count('Tasks that run.'), runningMax: Count('Tasks that may run.') },
+  'Work of this replica that no request waits for. `failing`: as many chores as may run; more are refused.',
+  {
+    jobs: Work('What takes jobs and runs them.'),
+    consumers: Work('What follows the feed.'),
+    streams: Work('Followers that this replica sends the feed to.'),
+    chores: Work('The rest.'),
+  },
 );
 
 const Catalog = Component('This replica’s copy of the catalog.', {

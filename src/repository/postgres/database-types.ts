@@ -61,6 +61,17 @@ export interface CatalogVersion {
   version: number;
 }
 
+export interface Consumers {
+  attempts: Generated<number>;
+  error: string | null;
+  failed_at: Timestamp | null;
+  moved_at: Timestamp | null;
+  name: string;
+  one_by_one_until: Generated<number>;
+  owner: string | null;
+  position: number;
+}
+
 export interface Entries {
   account: string;
   asset: string;
@@ -107,6 +118,15 @@ export interface Operations {
   type: string;
 }
 
+export interface ParkedOperations {
+  consumer: string;
+  operation: string;
+  parked_at: Generated<Timestamp>;
+  position: number;
+  reason: string;
+  retry: Generated<boolean>;
+}
+
 export interface PurchaseCounts {
   account: string;
   bucket: number;
@@ -136,10 +156,12 @@ export interface DB {
   api_keys: ApiKeys;
   assets: Assets;
   catalog_version: CatalogVersion;
+  consumers: Consumers;
   entries: Entries;
   holdings: Holdings;
   listings: Listings;
   operations: Operations;
+  parked_operations: ParkedOperations;
   purchase_counts: PurchaseCounts;
   stock: Stock;
   verifications: Verifications;

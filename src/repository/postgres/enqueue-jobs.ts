@@ -1,5 +1,7 @@
 import type { QueryResult } from 'pg';
 import type { JobRequest } from '../jobs.ts';
+import type { Saving } from './savings.ts';
+import { statement } from './statements.ts';
 
 /** What sends a statement: a client of `pg` that is in a transaction. */
 interface Sender {
@@ -13,6 +15,12 @@ interface Sender {
  */
 export async function enqueueJobs(client: Sender, jobs: readonly JobRequest[]): Promise<void> {
   if (jobs.length === 0) return;
+  const { statement, values } = jobSaving(jobs);
+  await client.query(statement.text, [...values]);
+}
+
+/** The same, as a statement to send with a commit. */
+export function jobSaving(jobs: readonly JobRequest[]): Saving {
   const specs = jobs.map(({ name, payload, queue, runAtMs, key, attemptsMax }) => ({
     identifier: name,
     payload,
@@ -21,9 +29,12 @@ export async function enqueueJobs(client: Sender, jobs: readonly JobRequest[]): 
     max_attempts: attemptsMax,
     job_key: key,
   }));
-  await client.query(addJobs, [JSON.stringify(specs)]);
+  return { statement: addJobs, values: [JSON.stringify(specs)] };
 }
 
-const addJobs = `
+const addJobs = statement(
+  'add_jobs',
+  `
   select count(*) from graphile_worker.add_jobs(
-    array(select json_populate_recordset(null::graphile_worker.job_spec, $1::json)))`;
+    array(select json_populate_recordset(null::graphile_worker.job_spec, $1::json)))`,
+);

@@ -3,12 +3,14 @@ import pg from 'pg';
 import type { Catalog } from '../../domain/catalog.ts';
 import type { ApiKeys } from '../api-keys.ts';
 import type { Audit } from '../audit.ts';
+import type { ConsumerCursors } from '../consumers.ts';
 import { UnavailableError } from '../errors.ts';
 import type { Repository, TransactionOptions, Tx } from '../repository.ts';
 import type { VerificationRecords } from '../verifications.ts';
 import { PostgresApiKeys } from './api-keys.ts';
 import { PostgresAudit } from './audit.ts';
 import { catalogOf } from './catalog-rows.ts';
+import { PostgresConsumerCursors } from './consumers.ts';
 import type { DB } from './database-types.ts';
 import { translated } from './errors.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -24,6 +26,10 @@ export interface PostgresSettings extends TransactionSettings {
   /** Connections for transactions, and apart from them for reads: neither can starve the other. */
   readonly maxTransactionConnections: number;
   readonly maxReadConnections: number;
+  /** For background work, which may hold one for as long as a turn takes; opened when they are first used. */
+  readonly maxBackgroundConnections: number;
+  /** Where those go: past any pooler, since some need a session of their own. */
+  readonly backgroundConnectionString: string;
   /** How long to wait for a free or a new connection. */
   readonly acquireTimeoutMs: number;
   readonly idleConnectionMs: number;
@@ -41,16 +47,25 @@ export interface PoolFigures {
   readonly max: number;
 }
 
-/** The repository on PostgreSQL 15 or later: pipelined transactions on one pool, reads on another. */
+interface Pools {
+  readonly transactions: pg.Pool;
+  readonly reads: pg.Pool;
+  readonly background: pg.Pool;
+}
+
+/** The repository on PostgreSQL 15 or later: pipelined transactions on one pool, reads on another, background work on a third. */
 export class PostgresRepository extends PostgresReads implements Repository {
   readonly #settings: PostgresSettings;
   readonly #pool: pg.Pool;
   readonly #reads: pg.Pool;
+  readonly #background: pg.Pool;
   readonly #db: Kysely<DB>;
   /** On one connection of those for reads, and between two snapshots on none. */
   readonly audit: Audit;
   readonly verifications: VerificationRecords;
   readonly apiKeys: ApiKeys;
+  /** On a connection of those for background work. */
+  readonly consumers: ConsumerCursors;
 
   static open(settings: PostgresSettings, onConnectionError: (error: Error) => void): PostgresRepository {
     const common = {
@@ -71,28 +86,33 @@ export class PostgresRepository extends PostgresReads implements Repository {
       // goes back into the pool, and every later query on it waits behind the one that nobody answers.
       pipeline: true,
     });
-    for (const pool of [transactions, reads]) {
+    const background = new pg.Pool({
+      ...common,
+      connectionString: settings.backgroundConnectionString,
+      max: settings.maxBackgroundConnections,
+      pipeline: true,
+    });
+    for (const pool of [transactions, reads, background]) {
       pool.on('error', onConnectionError);
       // A connection that is lost while it is in use fails its statements; without a listener it would also crash us.
       pool.on('connect', (client) => client.on('error', onConnectionError));
     }
-    return new PostgresRepository(
-      settings,
-      transactions,
-      reads,
-      new Kysely({ dialect: new PostgresDialect({ pool: reads }) }),
-    );
+    return new PostgresRepository(settings, { transactions, reads, background });
   }
 
-  private constructor(settings: PostgresSettings, pool: pg.Pool, reads: pg.Pool, db: Kysely<DB>) {
+  private constructor(settings: PostgresSettings, pools: Pools) {
+    const { transactions, reads, background } = pools;
+    const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: reads }) });
     super(db);
     this.#settings = settings;
-    this.#pool = pool;
+    this.#pool = transactions;
     this.#reads = reads;
+    this.#background = background;
     this.#db = db;
     this.audit = new PostgresAudit(reads, settings);
     this.verifications = new PostgresVerificationRecords(db);
     this.apiKeys = new PostgresApiKeys(db);
+    this.consumers = new PostgresConsumerCursors(background, db, settings);
   }
 
   async transaction<Result>(
@@ -130,9 +150,13 @@ export class PostgresRepository extends PostgresReads implements Repository {
     }
   }
 
-  /** What the two pools hold now. */
-  get connections(): { readonly transactions: PoolFigures; readonly reads: PoolFigures } {
-    return { transactions: figuresOf(this.#pool), reads: figuresOf(this.#reads) };
+  /** What the pools hold now. */
+  get connections(): Readonly<Record<keyof Pools, PoolFigures>> {
+    return {
+      transactions: figuresOf(this.#pool),
+      reads: figuresOf(this.#reads),
+      background: figuresOf(this.#background),
+    };
   }
 
   /** Throws an `UnfitServerError` where this version can't serve from the database, `UnavailableError` where there is none. */
@@ -145,7 +169,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
   /** Waits for the connections in use to be given back, and closes them all. */
   async close(): Promise<void> {
     // Kysely would end its pool only if it had ever used it, and others read on it as well.
-    await Promise.all([this.#pool.end(), this.#reads.end()]);
+    await Promise.all([this.#pool.end(), this.#reads.end(), this.#background.end()]);
   }
 
   async #acquire(): Promise<pg.PoolClient> {

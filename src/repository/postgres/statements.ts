@@ -11,7 +11,7 @@ export interface Statement {
   readonly text: string;
 }
 
-function statement(name: string, text: string): Statement {
+export function statement(name: string, text: string): Statement {
   return { name: `holdfast_${name}`, text };
 }
 

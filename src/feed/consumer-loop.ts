@@ -1,0 +1,234 @@
+import type { ConsumerCursors, Cursor, CursorTurn, FeedOperation } from '../repository/consumers.ts';
+import { RepositoryError } from '../repository/errors.ts';
+import { HeldUpError, type Consumer } from './consumer.ts';
+import type { Pacer } from './pacer.ts';
+import { sleepUntil } from './sleep-until.ts';
+import type { FeedTail } from './tail.ts';
+
+export interface ConsumerSettings {
+  /** Operations handled in one turn at most. */
+  readonly pageRows: number;
+  /** How often an operation that fails by itself is tried before it is parked. */
+  readonly attemptsMax: number;
+  /** Wait after a failure; it doubles with each in a row. */
+  readonly backoffMs: number;
+  readonly backoffMsMax: number;
+  /** How long a turn may take before it is cut off. */
+  readonly turnTimeoutMs: number;
+  /** How long a replica that found someone else at work, or nothing to do, waits before it looks again by itself. */
+  readonly lookAgainMs: number;
+}
+
+export interface ConsumerLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What became of a turn. */
+type Outcome =
+  | { readonly kind: 'worked' }
+  /** Nothing lies after this position. */
+  | { readonly kind: 'idle'; readonly position: number }
+  | { readonly kind: 'unwanted' }
+  /** An operation has failed, and is not to be tried again yet. */
+  | { readonly kind: 'waiting'; readonly ms: number }
+  | { readonly kind: 'failed' };
+
+/** What a turn was about, for when it fails. */
+interface Attempt {
+  cursor?: Cursor;
+  handled?: readonly FeedOperation[];
+  retry?: FeedOperation;
+}
+
+/**
+ * Works one consumer on one replica, turn by turn. Every replica runs one; the cursor's lock sees to it that one works
+ * at a time, and whoever comes next takes over: all that is known of the work is in the database.
+ */
+export class ConsumerLoop {
+  readonly #consumer: Consumer;
+  readonly #cursors: ConsumerCursors;
+  readonly #tail: FeedTail;
+  readonly #pacer: Pacer;
+  readonly #owner: string;
+  readonly #settings: ConsumerSettings;
+  readonly #log: ConsumerLog;
+  #failures = 0;
+
+  constructor(deps: {
+    consumer: Consumer;
+    cursors: ConsumerCursors;
+    tail: FeedTail;
+    pacer: Pacer;
+    /** This replica, for those who look who works. */
+    owner: string;
+    settings: ConsumerSettings;
+    log: ConsumerLog;
+  }) {
+    this.#consumer = deps.consumer;
+    this.#cursors = deps.cursors;
+    this.#tail = deps.tail;
+    this.#pacer = deps.pacer;
+    this.#owner = deps.owner;
+    this.#settings = deps.settings;
+    this.#log = deps.log;
+  }
+
+  /** Works until `stopping` aborts, and finishes the turn that is under way; unless `aborted` does, which drops it. */
+  async run({ stopping, aborted }: { stopping: AbortSignal; aborted: AbortSignal }): Promise<void> {
+    let ensured = false;
+    while (!stopping.aborted) {
+      const beganMs = performance.now();
+      const outcome = await this.#attempt(async (attempt) => {
+        if (!ensured) await this.#cursors.ensure(this.#consumer.name, this.#consumer.from);
+        ensured = true;
+        return await this.#turn(attempt, aborted);
+      }, aborted);
+      await this.#pause(outcome, performance.now() - beganMs, stopping);
+    }
+  }
+
+  /** Undefined: someone else has the turn. */
+  async #turn(attempt: Attempt, aborted: AbortSignal): Promise<Outcome | undefined> {
+    const { turnTimeoutMs } = this.#settings;
+    const options = { consumer: this.#consumer.name, owner: this.#owner, timeoutMs: turnTimeoutMs };
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort(new Error(`the turn took longer than ${turnTimeoutMs} ms`));
+    }, turnTimeoutMs);
+    try {
+      const signal = AbortSignal.any([aborted, late.signal]);
+      return await this.#cursors.take(options, async (turn) => await this.#work(turn, attempt, signal));
+    } catch (error) {
+      // The database's own troubles are told as such, however long they took.
+      throw late.signal.aborted && !(error instanceof RepositoryError) ? late.signal.reason : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #work(turn: CursorTurn, attempt: Attempt, signal: AbortSignal): Promise<Outcome> {
+    const { cursor, end, retry } = turn;
+    attempt.cursor = cursor;
+    if (retry !== undefined) {
+      attempt.retry = retry;
+      turn.unpark(retry);
+      await this.#consumer.handle([retry], turn, signal);
+      return { kind: 'worked' };
+    }
+    if (end <= cursor.position) return { kind: 'idle', position: cursor.position };
+    if (!(await this.#consumer.isWanted())) {
+      turn.moveTo(end);
+      return { kind: 'unwanted' };
+    }
+    const waitMs = this.#dueInMs(cursor);
+    if (waitMs > 0) return { kind: 'waiting', ms: waitMs };
+    const limit = cursor.position < cursor.oneByOneUntil ? 1 : this.#settings.pageRows;
+    const operations = await turn.read(limit);
+    const [first] = operations;
+    if (first !== undefined && cursor.attempts >= this.#settings.attemptsMax) {
+      this.#park(turn, first);
+      return { kind: 'worked' };
+    }
+    attempt.handled = operations;
+    if (first !== undefined) await this.#consumer.handle(operations, turn, signal);
+    signal.throwIfAborted();
+    const last = operations.at(-1);
+    // Numbers that were given up leave gaps: at the end of the feed the cursor is as far as the feed is.
+    turn.moveTo(last !== undefined && operations.length === limit ? last.position : end);
+    return { kind: 'worked' };
+  }
+
+  #park(turn: CursorTurn, operation: FeedOperation): void {
+    const { attempts, error } = turn.cursor;
+    turn.park(operation, error ?? 'it failed');
+    turn.moveTo(operation.position);
+    this.#log.error(
+      { consumer: this.#consumer.name, operation: operation.id, attempts, reason: error },
+      'a consumer gave up on an operation and parked it; see `holdfast consumers`',
+    );
+  }
+
+  /** An operation that has failed rests for longer each time, whichever replica tries it. */
+  #dueInMs({ attempts, failedMsAgo }: Cursor): number {
+    if (attempts === 0 || failedMsAgo === null || attempts >= this.#settings.attemptsMax) return 0;
+    return this.#backoffMs(attempts) - failedMsAgo;
+  }
+
+  #backoffMs(failures: number): number {
+    return Math.min(this.#settings.backoffMsMax, this.#settings.backoffMs * 2 ** (failures - 1));
+  }
+
+  /** Runs a turn; one that fails is noted, logged, and not thrown. */
+  async #attempt(
+    turn: (attempt: Attempt) => Promise<Outcome | undefined>,
+    aborted: AbortSignal,
+  ): Promise<Outcome | undefined> {
+    const attempt: Attempt = {};
+    try {
+      const outcome = await turn(attempt);
+      this.#failures = 0;
+      return outcome;
+    } catch (error) {
+      this.#failures += 1;
+      // Cut off by the stop of this replica: no fault of the operations.
+      if (aborted.aborted) return { kind: 'failed' };
+      this.#log.warn(
+        { consumer: this.#consumer.name, err: error, failures: this.#failures },
+        'a turn of a consumer failed',
+      );
+      await this.#note(attempt, error).catch((notNoted: unknown) => {
+        this.#log.warn({ consumer: this.#consumer.name, err: notNoted }, 'a failure could not be noted');
+      });
+      return { kind: 'failed' };
+    }
+  }
+
+  async #note({ cursor, handled = [], retry }: Attempt, error: unknown): Promise<void> {
+    if (cursor === undefined) return;
+    const { name } = this.#consumer;
+    const reason = reasonOf(error);
+    const held = error instanceof HeldUpError || error instanceof RepositoryError;
+    const { position, oneByOneUntil, attempts } = cursor;
+    if (retry !== undefined) {
+      if (!held) await this.#cursors.noteRetryFailure(name, retry.position, reason);
+      return;
+    }
+    const [first, ...others] = handled;
+    const asBefore = { position, error: reason, oneByOneUntil, attempts };
+    if (held || first === undefined) await this.#cursors.noteFailure(name, asBefore);
+    else if (others.length === 0)
+      await this.#cursors.noteFailure(name, { ...asBefore, attempts: attempts + 1 });
+    else {
+      const until = others.at(-1)?.position ?? oneByOneUntil;
+      await this.#cursors.noteFailure(name, { ...asBefore, oneByOneUntil: until });
+    }
+  }
+
+  async #pause(outcome: Outcome | undefined, workedMs: number, stopping: AbortSignal): Promise<void> {
+    const { lookAgainMs } = this.#settings;
+    if (outcome?.kind === 'idle')
+      await this.#tail.beyondWithin(outcome.position, { ms: lookAgainMs, signal: stopping });
+    else await sleepUntil(null, { ms: this.#restMs(outcome, workedMs), signal: stopping });
+  }
+
+  #restMs(outcome: Exclude<Outcome, { kind: 'idle' }> | undefined, workedMs: number): number {
+    switch (outcome?.kind) {
+      case undefined:
+      case 'unwanted':
+        return this.#settings.lookAgainMs;
+      case 'worked':
+        return this.#pacer.restMs(workedMs);
+      case 'waiting':
+        return outcome.ms;
+      case 'failed':
+        return this.#backoffMs(this.#failures);
+    }
+  }
+}
+
+/** For people: what is kept with the cursor has a bound. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.slice(0, 500);
+}

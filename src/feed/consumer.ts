@@ -1,0 +1,30 @@
+import type { FeedOperation, Turn } from '../repository/consumers.ts';
+
+/**
+ * Something that has to be done about each operation, once it is committed: at any time, on any replica, by one at a
+ * time. What a turn sets down is kept exactly once; what it does elsewhere may be done again, when the turn is lost after it.
+ */
+export interface Consumer {
+  /** Of its cursor. It never changes: under another name everything would be done anew. */
+  readonly name: string;
+  /** Where one that was never seen begins. */
+  readonly from: 'beginning' | 'end';
+  /**
+   * Whether there is anything to do; false: all that can be read at this moment is passed over unread. It is asked after
+   * it is known what can be read, so what is configured from now on is about later operations.
+   */
+  isWanted(): Promise<boolean>;
+  /**
+   * Handles operations, in the order of the feed. Throws, or is still at it when the signal aborts: nothing of the turn
+   * is kept, and it is tried again, then operation by operation; one that still fails is parked.
+   */
+  handle(operations: readonly FeedOperation[], turn: Turn, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * The surroundings are at fault and not an operation: a broker is away, the service is overloaded. The turn is tried
+ * again until it succeeds, with growing pauses, and nothing is parked.
+ */
+export class HeldUpError extends Error {
+  override name = 'HeldUpError';
+}

@@ -1,0 +1,56 @@
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { Config } from '../config/settings.ts';
+import type { Executor } from '../execution/executor.ts';
+import { ConsumerLoop } from '../feed/consumer-loop.ts';
+import type { Consumer } from '../feed/consumer.ts';
+import { Pacer } from '../feed/pacer.ts';
+import type { FeedTail } from '../feed/tail.ts';
+import type { PostgresRepository } from '../repository/postgres/repository.ts';
+import type { BackgroundTasks } from './background-tasks.ts';
+
+/** Consumers that a replica may work. */
+export const consumersMax = 16;
+
+/** Composes what a replica does beside answering requests, and starts it. */
+export function startBackground(deps: {
+  config: Config;
+  repository: PostgresRepository;
+  executor: Executor;
+  tail: FeedTail;
+  tasks: BackgroundTasks;
+  log: Logger;
+}): void {
+  const { config, repository, executor, tail, tasks, log } = deps;
+  tasks.start('chores', 'look where the feed ends', async ({ stopping }) => {
+    await tail.run(stopping);
+  });
+  if (!config.BACKGROUND_WORK) return;
+  const pacer = new Pacer({ inFlight: () => executor.inFlight, yieldAt: config.CONSUMER_YIELD_AT });
+  for (const consumer of consumersOf()) {
+    const loop = new ConsumerLoop({
+      consumer,
+      cursors: repository.consumers,
+      tail,
+      pacer,
+      owner: `${hostname()}:${process.pid}`,
+      settings: {
+        pageRows: config.CONSUMER_PAGE_ROWS,
+        attemptsMax: config.CONSUMER_ATTEMPTS_MAX,
+        backoffMs: config.CONSUMER_RETRY_BACKOFF,
+        backoffMsMax: config.CONSUMER_RETRY_BACKOFF_MAX,
+        turnTimeoutMs: config.CONSUMER_TURN_TIMEOUT,
+        lookAgainMs: config.CONSUMER_LOOK_AGAIN,
+      },
+      log,
+    });
+    tasks.start('consumers', consumer.name, async (signals) => {
+      await loop.run(signals);
+    });
+  }
+}
+
+/** Every consumer of the feed. A new one is a file in `src/feed/` and a line here. */
+function consumersOf(): readonly Consumer[] {
+  return [];
+}
