@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { hasDatabaseUrl, readConfigWithoutService } from '../config.ts';
 import type { VerificationResult } from '../domain/verification.ts';
-import { operations } from '../http/operations/index.ts';
+import { operationTypes } from '../http/operations/index.ts';
 import { postgresSettings, verifierSettings } from '../lifecycle/from-config.ts';
 import { onStopSignal } from '../lifecycle/signals.ts';
 import { ProgressBar } from '../observability/progress-bar.ts';
@@ -63,7 +63,7 @@ async function verifyAt(databaseUrl: string | undefined): Promise<VerificationRe
     await repository.checkServer({ info: () => undefined, warn: () => undefined });
     const verifier = new Verifier({
       audit: repository.audit,
-      operationTypes: operations.map(({ type }) => type),
+      operationTypes,
       settings: verifierSettings(config),
     });
     const result = await verifier.verify({

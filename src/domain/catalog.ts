@@ -1,5 +1,6 @@
 import type { Asset } from './asset.ts';
 import type { Listing } from './listing.ts';
+import type { RewardRule } from './reward-rule.ts';
 
 /**
  * Everything that operations refer to, as one snapshot. `version` goes up with each change; a batch that finds
@@ -9,4 +10,5 @@ export interface Catalog {
   readonly version: number;
   readonly assets: ReadonlyMap<string, Asset>;
   readonly listings: ReadonlyMap<string, Listing>;
+  readonly rewardRules: ReadonlyMap<string, RewardRule>;
 }

@@ -34,10 +34,11 @@ export interface RefillStock {
   readonly refilledAtMs: number;
 }
 
-/** Records how many units an account bought in the listing's current period. */
+/** Records how many units an account bought in the listing's current period, or how many rewards it earned in a day. */
 export interface CountPurchases {
   readonly kind: 'count-purchases';
   readonly account: string;
+  /** Or what `rewardCounter` calls a reward rule's. */
   readonly listing: string;
   readonly count: number;
   readonly sinceMs: number;

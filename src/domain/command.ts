@@ -17,6 +17,8 @@ export interface CommandType<Input> {
   /** The rows that `decide` may look at, given this catalog. Looking at any other throws. */
   footprint(input: Input, catalog: Catalog): Footprint;
   decide(input: Input, state: State, context: Context): Decision;
+  /** Whether reward rules may be about it. Default: yes; no: it has no account, or is a reward itself. */
+  readonly earns?: false;
   /** What must hold of every operation of this type on record; answers what is wrong with this one. For verification. */
   check?(operation: RecordedOperation): readonly string[];
 }
@@ -31,7 +33,7 @@ export interface Footprint {
   readonly holdings: readonly HoldingKey[];
   /** Limited listings whose stock is locked, last of all. */
   readonly stock: readonly string[];
-  /** Purchase counts, read under the locks of their accounts. */
+  /** Purchase counts, and those of rewards, read under the locks of their accounts. */
   readonly purchases: readonly PurchaseKey[];
 }
 
@@ -42,6 +44,7 @@ export interface HoldingKey {
 
 export interface PurchaseKey {
   readonly account: string;
+  /** A listing with a limit, or what `rewardCounter` calls a reward rule's. */
   readonly listing: string;
 }
 

@@ -34,9 +34,10 @@ export function isOpen(listing: Listing, nowMs: number): boolean {
   );
 }
 
-/** How many units an account bought of a listing with a limit since its current period began. */
+/** How many units an account bought of a listing with a limit since its current period began; or its rewards in a day. */
 export interface PurchaseCount {
   readonly account: string;
+  /** Or what `rewardCounter` calls a reward rule's. */
   readonly listing: string;
   readonly count: number;
   readonly sinceMs: number;

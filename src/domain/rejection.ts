@@ -28,6 +28,7 @@ export type RejectionCode =
   | 'not_sellable'
   | 'same_account'
   | 'catalog_conflict'
+  | 'reward_not_earned'
   | 'version_mismatch'
   | 'idempotency_key_reused';
 
@@ -139,6 +140,11 @@ export function sameAccount(account: string): Rejection {
 
 export function catalogConflict(detail: string, members: JsonObject): Rejection {
   return rejection('catalog_conflict', detail, members);
+}
+
+/** Nothing is wrong: a rule gives no reward, or no more of them on that day. No caller is ever answered with it. */
+export function rewardNotEarned(detail: string, members: JsonObject): Rejection {
+  return rejection('reward_not_earned', detail, members);
 }
 
 export function versionMismatch(account: string, expected: number, version: number): Rejection {

@@ -19,7 +19,7 @@ export const discrepancyKinds = {
   entries_without_holding: 'Entries have no holding.',
   holding_reserved: 'What is reserved of a holding is not what reservations and trades hold of it.',
   asset_unknown: 'The asset of a holding is not in the catalog.',
-  purchase_count: 'More purchases are counted against a limit than were made.',
+  purchase_count: 'More purchases or rewards are counted against a limit than were made.',
   bucket: 'A row is not in the bucket of its account or home.',
   receipt_malformed: 'A receipt is not what the contract says a receipt is.',
   receipt_head: 'A receipt does not say of its operation what is on record of it.',

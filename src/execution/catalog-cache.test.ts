@@ -9,7 +9,7 @@ test('it is loaded once, and again when it is told to', async () => {
   const cache = new CatalogCache({
     catalog: () => {
       loads += 1;
-      return Promise.resolve(catalogOf([], [], loads));
+      return Promise.resolve({ ...catalogOf([]), version: loads });
     },
   });
   expect((await cache.current()).version).toBe(1);
@@ -28,7 +28,7 @@ test('those who ask while it is being loaded share the load', async () => {
     },
   });
   const asked = [cache.current(), cache.refresh(), cache.current()];
-  loading.resolve(catalogOf([], [], 7));
+  loading.resolve({ ...catalogOf([]), version: 7 });
   expect((await Promise.all(asked)).map(({ version }) => version)).toEqual([7, 7, 7]);
   expect(loads).toBe(1);
 });
@@ -36,7 +36,7 @@ test('those who ask while it is being loaded share the load', async () => {
 test('a load that fails is passed on, and is not the last: what was loaded before stays', async () => {
   const answers = [
     () => Promise.reject(new UnavailableError('no database')),
-    () => Promise.resolve(catalogOf([], [], 1)),
+    () => Promise.resolve(catalogOf([])),
     () => Promise.reject(new UnavailableError('no database again')),
   ];
   const cache = new CatalogCache({

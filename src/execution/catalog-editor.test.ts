@@ -4,8 +4,8 @@ import { FaultyRepository } from '../../test/support/faulty-repository.ts';
 import { hold } from '../../test/support/held-transaction.ts';
 import { replicas, waiting } from '../../test/support/replicas.ts';
 import { onEveryRepository } from '../../test/support/repositories.ts';
-import { buying, request } from '../../test/support/requests.ts';
-import { asset, gold, listing, openAccounts, stockShop, sword } from '../../test/support/shop.ts';
+import { buying, granting, request } from '../../test/support/requests.ts';
+import { asset, gold, listing, openAccounts, rewardRule, stockShop, sword } from '../../test/support/shop.ts';
 import type { Listing } from '../domain/listing.ts';
 import type { ListingInput } from '../domain/offer.ts';
 import { MemoryRepository } from '../repository/memory/memory-repository.ts';
@@ -138,6 +138,57 @@ onEveryRepository((world) => {
       await buyer.commit();
       await putting;
       expect((await one.listing('sale'))?.stock).toEqual({ offered: 7, remaining: 3 });
+    });
+  });
+
+  describe('putting a reward rule', () => {
+    const xp = rewardRule('xp', { grant: [{ asset: 'gold', quantity: 1 }] });
+    const sinceOf = async (repository: Repository) => (await repository.rewardRule('xp'))?.since;
+
+    test('creates it, or replaces it, and makes another catalog of it only if it is another', async () => {
+      const { one, editor } = await open();
+      expect(await editor.putRewardRule(xp)).toEqual({ kind: 'put', created: true });
+      expect(await versionOf(one)).toBe(3);
+      expect(await editor.putRewardRule({ ...xp, on: { ...xp.on } })).toEqual({
+        kind: 'put',
+        created: false,
+      });
+      expect(await versionOf(one)).toBe(3);
+      expect(await editor.putRewardRule({ ...xp, dailyLimit: 3 })).toEqual({ kind: 'put', created: false });
+      expect(await versionOf(one)).toBe(4);
+      expect(await one.rewardRule('xp')).toEqual({ ...xp, dailyLimit: 3 });
+    });
+
+    test('brings it into force for what comes after, and again when it is enabled again', async () => {
+      const { one, editor } = await open();
+      await openAccounts(one, ['p1']);
+      const { executor } = startExecutor(one);
+      const grant = async () => {
+        await executor.execute(request(granting('p1', { gold: 1 })));
+        return (await one.feed(0, 99)).at(-1)?.position;
+      };
+      const first = await grant();
+      await editor.putRewardRule(xp);
+      expect(await sinceOf(one)).toBe(first);
+      await grant();
+      await editor.putRewardRule({ ...xp, dailyLimit: 3 });
+      await editor.putRewardRule({ ...xp, enabled: false });
+      expect(await sinceOf(one)).toBe(first);
+      const third = await grant();
+      await editor.putRewardRule(xp);
+      expect(await sinceOf(one)).toBe(third);
+    });
+
+    test('that names what is not there is refused', async () => {
+      const { one, editor } = await open();
+      const on = (rest: object) => ({ ...xp, on: { ...xp.on, ...rest } });
+      for (const [input, code, members] of [
+        [on({ listing: 'none' }), 'listing_not_found', { listing: 'none' }],
+        [on({ asset: 'none' }), 'asset_not_found', { asset: 'none' }],
+        [{ ...xp, grant: [{ asset: 'nothing', quantity: 1 }] }, 'asset_not_found', { asset: 'nothing' }],
+      ] as const)
+        expect(await editor.putRewardRule(input)).toMatchObject({ code, members });
+      expect(await one.rewardRule('xp')).toBeUndefined();
     });
   });
 

@@ -7,7 +7,8 @@ import { Ledger } from '../domain/ledger.ts';
 import type { Listing } from '../domain/listing.ts';
 import { offer, type ListingInput } from '../domain/offer.ts';
 import { receiptOf } from '../domain/receipt.ts';
-import { assetNotFound, catalogConflict, type Rejection } from '../domain/rejection.ts';
+import { assetNotFound, catalogConflict, listingNotFound, type Rejection } from '../domain/rejection.ts';
+import { inForce, type RewardRuleInput } from '../domain/reward-rule.ts';
 import type { Stock } from '../domain/stock.ts';
 import type { Changes, Repository, Tx } from '../repository/repository.ts';
 import { retrying, type BackoffSettings } from './backoff.ts';
@@ -69,6 +70,22 @@ export class CatalogEditor {
       if (offered.kind === 'rejected') return offered;
       if (!isDeepStrictEqual(offered.listing, before)) tx.save({ listings: [offered.listing] });
       if (offered.changes.length > 0) tx.save(restocking({ catalog, stock, nowMs, actor, ...offered }));
+      return { kind: 'put', created: before === undefined };
+    });
+  }
+
+  /** Creates or replaces a reward rule. When it comes into force, operations that are there already earn nothing by it. */
+  async putRewardRule(input: RewardRuleInput): Promise<Put | Rejection> {
+    return await this.#edit(async (tx) => {
+      const [catalog, lastPosition] = await Promise.all([tx.lockCatalog(), tx.lastPosition()]);
+      const { listing, asset } = input.on;
+      if (listing !== null && !catalog.listings.has(listing)) return listingNotFound(listing);
+      const named = [...(asset === null ? [] : [asset]), ...input.grant.map((line) => line.asset)];
+      const unknown = named.find((id) => !catalog.assets.has(id));
+      if (unknown !== undefined) return assetNotFound(unknown);
+      const before = catalog.rewardRules.get(input.id);
+      const rule = inForce(input, before, lastPosition);
+      if (!isDeepStrictEqual(rule, before)) tx.save({ rewardRules: [rule] });
       return { kind: 'put', created: before === undefined };
     });
   }

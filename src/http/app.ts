@@ -27,6 +27,7 @@ import { inventoryRoutes } from './routes/inventory.ts';
 import { listingRoutes } from './routes/listings.ts';
 import { operationReadRoutes } from './routes/operations.ts';
 import { probeRoutes, type Readiness } from './routes/probes.ts';
+import { rewardRuleRoutes } from './routes/reward-rules.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import type { TypedApp } from './typed-app.ts';
 import { useUnknownRoutes } from './unknown-routes.ts';
@@ -119,6 +120,7 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   healthRoutes(app, deps);
   assetRoutes(app, deps);
   listingRoutes(app, deps);
+  rewardRuleRoutes(app, deps);
   accountRoutes(app, deps);
   inventoryRoutes(app, deps);
   entryRoutes(app, deps);

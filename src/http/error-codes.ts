@@ -68,6 +68,13 @@ export const errorCodes = {
     meaning: 'The catalog has no such listing.',
     remedy: 'Check the id, or put the listing.',
   },
+  reward_rule_not_found: {
+    status: 404,
+    title: 'Reward rule not found',
+    retryable: false,
+    meaning: 'The catalog has no such reward rule.',
+    remedy: 'Check the id, or put the rule.',
+  },
   operation_not_found: {
     status: 404,
     title: 'Operation not found',

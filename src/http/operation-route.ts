@@ -30,7 +30,7 @@ export interface OperationDefinition<Body extends TObject, Params extends TObjec
 
 /** An operation ready to be put into service; see `operations/index.ts`. */
 export interface OperationRoute {
-  readonly type: Pick<CommandType<never>, 'type' | 'check'>;
+  readonly type: Pick<CommandType<never>, 'type' | 'check' | 'earns'>;
   register(app: FastifyInstance, executor: Executor): void;
 }
 

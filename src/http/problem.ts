@@ -30,6 +30,7 @@ export class Problem extends Error {
   }
 
   static rejected({ code, detail, members }: Rejection): Problem {
+    if (code === 'reward_not_earned') throw new Error('a reward was asked for over HTTP');
     return new Problem(code, { detail, members });
   }
 

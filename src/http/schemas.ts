@@ -38,7 +38,7 @@ export const Reason = Type.String({
 });
 
 export const Properties = Type.Record(Type.String(), Type.Unknown(), {
-  description: 'Anything a client wants to keep with it. Given back as it is; nothing here looks into it.',
+  description: 'Anything a client wants to keep with it. Given back as it is.',
 });
 
 export const AssetKind = Type.Enum([...assetKinds]);
@@ -60,7 +60,9 @@ export const Receipt = Type.Object(
     id: Type.String({ format: 'uuid' }),
     type: Type.String(),
     at: Type.String({ format: 'date-time' }),
-    actor: Type.String({ description: 'Who did it: `key:<name>` or `player:<account>`.' }),
+    actor: Type.String({
+      description: 'Who did it: `key:<name>` or `player:<account>`; `rewards`: a reward rule.',
+    }),
     dryRun: Type.Boolean(),
     entries: Type.Array(Entry, { description: 'In the order account, asset.' }),
     accounts: Type.Record(Type.String(), Type.Object({ version: Type.Integer() })),

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { invalidRequest, pointerToken, type Fault, type Problem } from './problem.ts';
 
 /** A request with more faults than this is told of the first ones. */
-const faultsMax = 20;
+export const faultsMax = 20;
 
 /** For routes that take no query: a parameter that nobody reads would be ignored, `dryRun` among them. */
 const noQuery = Type.Object({}, { additionalProperties: false });

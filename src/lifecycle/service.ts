@@ -13,7 +13,7 @@ import { FeedTail } from '../feed/tail.ts';
 import { KeyRing } from '../identity/key-ring.ts';
 import { PlayerTokens } from '../identity/player-tokens.ts';
 import { newOperationId } from '../execution/operation-id.ts';
-import { operations } from '../http/operations/index.ts';
+import { operationTypes } from '../http/operations/index.ts';
 import { PostgresRepository } from '../repository/postgres/repository.ts';
 import { Verifications } from '../verification/verifications.ts';
 import { Verifier } from '../verification/verifier.ts';
@@ -94,7 +94,7 @@ async function serve(
   });
   const verifier = new Verifier({
     audit: repository.audit,
-    operationTypes: operations.map(({ type }) => type),
+    operationTypes,
     settings: verifierSettings(config),
   });
   const verifications = new Verifications({ verifier, records: repository.verifications });

@@ -7,6 +7,7 @@ import type { JsonObject } from '../domain/json.ts';
 import type { LedgerRows } from '../domain/ledger.ts';
 import type { Listing, PurchaseCount } from '../domain/listing.ts';
 import type { Entry } from '../domain/operation.ts';
+import type { RewardRule } from '../domain/reward-rule.ts';
 import type { Stock, StockLine } from '../domain/stock.ts';
 
 /**
@@ -39,6 +40,11 @@ export interface Reads {
   listing(id: string): Promise<ListingOnSale | undefined>;
   /** In the order of ids, beginning after `after`. */
   listings(page: Page): Promise<readonly ListingOnSale[]>;
+  rewardRule(id: string): Promise<RewardRule | undefined>;
+  /** In the order of ids, beginning after `after`. */
+  rewardRules(page: Page): Promise<readonly RewardRule[]>;
+  /** All that are enabled, in any order. */
+  enabledRewardRules(): Promise<readonly RewardRule[]>;
   account(id: string): Promise<AccountProfile | undefined>;
   /** What an account holds above zero, in the order of assets; undefined: there is no such account. */
   inventory(account: string, query: InventoryQuery): Promise<Inventory | undefined>;
@@ -96,6 +102,8 @@ export interface Tx {
   purchaseCounts(keys: readonly PurchaseKey[]): Promise<readonly PurchaseCount[]>;
   /** The catalog's version and the database's clock, at the moment of the call. To be called last, when every lock is held. */
   now(): Promise<{ catalogVersion: number; nowMs: number }>;
+  /** The last position that was given out, at the moment of the call: whatever begins later comes after it in the feed. */
+  lastPosition(): Promise<number>;
 
   /**
    * Sets down what is to be kept. It is sent with the commit, in one go, and what is wrong with it makes the
@@ -112,6 +120,7 @@ export interface Changes extends Partial<LedgerRows> {
   /** A changed catalog gets the next version: the catalog must be locked by this transaction. */
   readonly assets?: readonly Asset[];
   readonly listings?: readonly Listing[];
+  readonly rewardRules?: readonly RewardRule[];
 }
 
 /** An operation with everything that is kept of it. */
@@ -168,7 +177,13 @@ export interface InventoryQuery extends Page {
 
 export interface Inventory {
   readonly version: number;
-  readonly holdings: readonly (Omit<Holding, 'account'> & { readonly kind: AssetKind })[];
+  readonly holdings: readonly HeldAsset[];
+}
+
+export interface HeldAsset extends Omit<Holding, 'account'> {
+  readonly kind: AssetKind;
+  /** Of an asset that has levels. */
+  readonly level?: number;
 }
 
 export interface EntriesQuery {

@@ -4,7 +4,7 @@ import { hold } from '../support/held-transaction.ts';
 import { operationRecord } from '../support/operation-records.ts';
 import { replicas } from '../support/replicas.ts';
 import { onEveryRepository } from '../support/repositories.ts';
-import { asset, listing, openAccounts, stockShop } from '../support/shop.ts';
+import { asset, listing, openAccounts, rewardRule, stockShop } from '../support/shop.ts';
 
 onEveryRepository((world) => {
   test('what does not exist is not found', async () => {
@@ -19,7 +19,11 @@ onEveryRepository((world) => {
     expect(await one.assets({ after: null, limit: 9 })).toEqual([]);
     expect(await one.listings({ after: null, limit: 9 })).toEqual([]);
     expect(await one.feed(0, 9)).toEqual([]);
-    expect(await one.catalog()).toEqual({ version: 1, assets: new Map(), listings: new Map() });
+    expect(await one.rewardRule('none')).toBeUndefined();
+    expect(await one.rewardRules({ after: null, limit: 9 })).toEqual([]);
+    expect(await one.enabledRewardRules()).toEqual([]);
+    const nothing = { assets: new Map(), listings: new Map(), rewardRules: new Map() };
+    expect(await one.catalog()).toEqual({ version: 1, ...nothing });
   });
 
   test('reads wait for nobody’s locks, and see nothing that has not been committed', async () => {
@@ -97,12 +101,13 @@ onEveryRepository((world) => {
     }
   });
 
-  test('assets and listings come in the byte order of ids, page by page', async () => {
+  test('assets, listings and reward rules come in the byte order of ids, page by page', async () => {
     const [one] = await replicas(world());
     const ids = ['B', 'Z', 'a', 'a-b', 'a.b', 'a:b', 'a@b', 'aB', 'a_b', 'ab'];
     await stockShop(one, {
       assets: [...ids].reverse().map((id) => asset(id)),
       listings: [...ids].reverse().map((id) => listing(id)),
+      rewardRules: [...ids].reverse().map((id) => rewardRule(id)),
     });
     const pages = async (read: (page: Page) => Promise<readonly { id: string }[]>) => {
       const found: string[][] = [];
@@ -115,6 +120,16 @@ onEveryRepository((world) => {
     const expected = [ids.slice(0, 4), ids.slice(4, 8), ids.slice(8)];
     expect(await pages((page) => one.assets(page))).toEqual(expected);
     expect(await pages((page) => one.listings(page))).toEqual(expected);
+    expect(await pages((page) => one.rewardRules(page))).toEqual(expected);
+  });
+
+  test('the reward rules that are enabled can be had all at once', async () => {
+    const [one] = await replicas(world());
+    const rules = ['on', 'off', 'also-on'].map((id) => rewardRule(id, { enabled: id !== 'off' }));
+    await stockShop(one, { rewardRules: rules });
+    const ids = (await one.enabledRewardRules()).map(({ id }) => id);
+    expect(ids.sort()).toEqual(['also-on', 'on']);
+    expect(await one.enabledRewardRules()).toContainEqual(rewardRule('on'));
   });
 
   test('a listing shows its stock with the refills that are due, and none while it is unlimited', async () => {
@@ -181,6 +196,27 @@ onEveryRepository((world) => {
           { asset: 'xp', kind: 'stat', quantity: 1, reserved: 0 },
         ],
       });
+    });
+
+    test('shows the level of a stat that has levels, and of nothing else', async () => {
+      const [one] = await replicas(world());
+      const levels = [1, 10, 100];
+      await stockShop(one, {
+        assets: [
+          asset('a', { kind: 'stat', properties: { levels, more: true } }),
+          asset('b', { kind: 'stat', properties: { levels: 'three' } }),
+          asset('c', { kind: 'stat', properties: { more: true } }),
+          asset('d', { properties: { levels } }),
+        ],
+      });
+      await openAccounts(one, ['p1'], { a: 99, b: 99, c: 99, d: 99 });
+      const held = { quantity: 99, reserved: 0 };
+      expect((await one.inventory('p1', { after: null, limit: 9 }))?.holdings).toStrictEqual([
+        { asset: 'a', kind: 'stat', ...held, level: 2 },
+        { asset: 'b', kind: 'stat', ...held },
+        { asset: 'c', kind: 'stat', ...held },
+        { asset: 'd', kind: 'currency', ...held },
+      ]);
     });
 
     test('is filtered by kind, tag and asset, also together', async () => {

@@ -3,11 +3,13 @@ import { expect, test } from 'vitest';
 import type { Asset } from '../../src/domain/asset.ts';
 import type { Listing } from '../../src/domain/listing.ts';
 import { quantityMax } from '../../src/domain/quantity.ts';
+import type { RewardRule } from '../../src/domain/reward-rule.ts';
 import type { Changes, Repository } from '../../src/repository/repository.ts';
 import { operationRecord } from '../support/operation-records.ts';
 import { replicas } from '../support/replicas.ts';
 import { onEveryRepository } from '../support/repositories.ts';
-import { asset, listing, openAccounts } from '../support/shop.ts';
+import { until } from '../support/until.ts';
+import { asset, listing, openAccounts, rewardRule } from '../support/shop.ts';
 
 onEveryRepository((world) => {
   test('the largest quantities survive', async () => {
@@ -101,7 +103,8 @@ onEveryRepository((world) => {
     };
     expect(await versions()).toEqual([1, 1]);
     await openAccounts(one, ['p1'], { gold: 1 });
-    await save(one, ['p1'], { operations: [operationRecord('p1')], assets: [], listings: [] });
+    const none = { assets: [], listings: [], rewardRules: [] };
+    await save(one, ['p1'], { operations: [operationRecord('p1')], ...none });
     expect(await versions()).toEqual([1, 1]);
     await save(one, [], { assets: [asset('gold')], listings: [listing('sale')] });
     expect(await versions()).toEqual([2, 2]);
@@ -109,25 +112,47 @@ onEveryRepository((world) => {
     expect(await versions()).toEqual([3, 3]);
     await save(one, [], { assets: [asset('gold', { name: 'Gold' })] });
     expect(await versions()).toEqual([4, 4]);
+    await save(one, [], { rewardRules: [rewardRule('xp')] });
+    expect(await versions()).toEqual([5, 5]);
     const undone = one.transaction(async (tx) => {
       await tx.lockCatalog();
       tx.save({ assets: [asset('gold', { name: 'Silver' })] });
       throw new Error('no');
     });
     await expect(undone).rejects.toThrow('no');
-    expect(await versions()).toEqual([4, 4]);
+    expect(await versions()).toEqual([5, 5]);
   });
 
-  test('assets and listings come back as they were put, whatever is in them', async () => {
+  test('the last position given out is told within a transaction, also of operations that are not kept yet', async () => {
+    const [one, two] = await replicas(world());
+    await openAccounts(one, ['p1']);
+    const last = async () => await two.transaction((tx) => tx.lastPosition());
+    const before = await last();
+    await save(one, ['p1'], { operations: [operationRecord('p1'), operationRecord('p1')] });
+    expect(await last()).toBe(before + 2);
+    const [, item] = await one.feed(before, 9);
+    expect(item?.position).toBe(before + 2);
+    const entry = { account: 'p1', version: 1, asset: 'gold', delta: 1, balance: 1 };
+    const goOn = await world().stallCommits('one');
+    const saving = save(one, ['p1'], { operations: [operationRecord('p1', { entries: [entry] })] });
+    await until('the commit is stuck', async () => await world().isStalled('one'));
+    expect(await last()).toBe(before + 3);
+    await goOn();
+    await saving;
+  });
+
+  test('assets, listings and reward rules come back as they were put, whatever is in them', async () => {
     const [one] = await replicas(world());
-    const property = fc.asyncProperty(anyAsset, anyListing, async (anAsset, aListing) => {
-      await save(one, [], { assets: [anAsset], listings: [aListing] });
+    const property = fc.asyncProperty(anyAsset, anyListing, anyRule, async (anAsset, aListing, aRule) => {
+      await save(one, [], { assets: [anAsset], listings: [aListing], rewardRules: [aRule] });
       expect(await one.asset(anAsset.id)).toEqual(anAsset);
       expect(await one.listing(aListing.id)).toEqual({ ...aListing, stock: null });
+      expect(await one.rewardRule(aRule.id)).toEqual(aRule);
       const locked = await one.transaction((tx) => tx.lockCatalog());
       for (const catalog of [await one.catalog(), locked]) {
         expect(catalog.assets.get(anAsset.id)).toEqual(anAsset);
         expect(catalog.listings.get(aListing.id)).toEqual(aListing);
+        expect(catalog.rewardRules.get(aRule.id)).toEqual(aRule);
       }
     });
     await fc.assert(property, { numRuns: 60 });
@@ -194,6 +219,15 @@ const anyListing: fc.Arbitrary<Listing> = fc.record({
   opensAtMs: anyTimeMs,
   closesAtMs: anyTimeMs,
   restock: fc.option(fc.record({ quantity: anyQuantity, everySeconds: anyQuantity, max: anyQuantity })),
+});
+
+const anyRule: fc.Arbitrary<RewardRule> = fc.record({
+  id: fc.constantFrom('r', 'R', 'r.s', 'r-s'),
+  on: fc.record({ type: anyText, listing: fc.option(anyText), asset: fc.option(anyText) }),
+  grant: anyLines,
+  dailyLimit: fc.option(anyQuantity),
+  enabled: fc.boolean(),
+  since: fc.oneof(anyQuantity, fc.constant(0)),
 });
 
 async function save(repository: Repository, accounts: readonly string[], changes: Changes): Promise<void> {

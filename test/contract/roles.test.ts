@@ -20,6 +20,12 @@ const routes: Readonly<
   'GET /v1/listings/{listing}': { roles: everyone },
   'PUT /v1/listings/{listing}': { roles: ['admin'], body: { price: [], goods: [] } },
   'POST /v1/listings/{listing}/restock': { roles: ['admin'], body: { quantity: 1 } },
+  'GET /v1/reward-rules': { roles: everyone },
+  'GET /v1/reward-rules/{rule}': { roles: everyone },
+  'PUT /v1/reward-rules/{rule}': {
+    roles: ['admin'],
+    body: { on: { type: 'sale' }, grant: [{ asset: 'xp', quantity: 1 }], enabled: false },
+  },
   'GET /v1/accounts/{account}': { roles: everyone, own },
   'PUT /v1/accounts/{account}': { roles: ['admin', 'service'], body: {} },
   'GET /v1/accounts/{account}/inventory': { roles: everyone, own },
@@ -106,6 +112,7 @@ async function send(
     .replace('{account}', about)
     .replace('{asset}', 'gold')
     .replace('{listing}', 'sword')
+    .replace('{rule}', 'xp')
     .replace('{id}', id ?? nobody);
   return await callerNamed(who).call(method, path, body === undefined ? {} : { json: body });
 }

@@ -49,6 +49,8 @@ const routes: readonly [string, readonly string[]][] = [
   ['/v1/listings', ['GET']],
   ['/v1/listings/sword', ['GET', 'PUT']],
   ['/v1/listings/sword/restock', ['POST']],
+  ['/v1/reward-rules', ['GET']],
+  ['/v1/reward-rules/xp', ['GET', 'PUT']],
   ['/v1/accounts/p1', ['GET', 'PUT']],
   ['/v1/accounts/p1/inventory', ['GET']],
   ['/v1/accounts/p1/entries', ['GET']],

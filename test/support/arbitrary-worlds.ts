@@ -6,6 +6,7 @@ import { consumption } from '../../src/domain/commands/consumption.ts';
 import { grant } from '../../src/domain/commands/grant.ts';
 import { purchase } from '../../src/domain/commands/purchase.ts';
 import { restock } from '../../src/domain/commands/restock.ts';
+import { reward } from '../../src/domain/commands/reward.ts';
 import { sale } from '../../src/domain/commands/sale.ts';
 import { transfer } from '../../src/domain/commands/transfer.ts';
 import type { Holding } from '../../src/domain/holding.ts';
@@ -13,12 +14,14 @@ import { newAccount } from '../../src/domain/ledger.ts';
 import type { Listing } from '../../src/domain/listing.ts';
 import type { RecordedOperation } from '../../src/domain/operation.ts';
 import { quantityMax } from '../../src/domain/quantity.ts';
+import type { EarningOperation, RewardRule } from '../../src/domain/reward-rule.ts';
 import { nowMs, rows, type Rows } from './ledgers.ts';
-import { asset, catalogOf, listing } from './shop.ts';
+import { asset, catalogOf, listing, rewardRule } from './shop.ts';
 
 const assetIds = ['a', 'B', 'a-b', 'a.b'];
 const listingIds = ['l', 'L'];
 const accountIds = ['p', 'P', 'p-q'];
+const ruleIds = ['r', 'R'];
 
 /** Mostly small, so that things meet; now and then at the edge of what can be counted. */
 const anyAmount = fc.oneof(
@@ -59,6 +62,21 @@ const anyListing = (id: string): fc.Arbitrary<Listing> =>
     })
     .map((rest) => listing(id, rest));
 
+const anyRule = (id: string): fc.Arbitrary<RewardRule> =>
+  fc
+    .record({
+      on: fc.record({
+        type: fc.constantFrom('purchase', 'sale'),
+        listing: fc.constant(null),
+        asset: rarely(fc.constantFrom(...assetIds)),
+      }),
+      grant: anyLines,
+      dailyLimit: fc.option(fc.integer({ min: 1, max: 2 })),
+      enabled: fc.constantFrom(true, true, true, false),
+      since: fc.integer({ min: 0, max: 5 }),
+    })
+    .map((rest) => rewardRule(id, rest));
+
 /** An account with what it holds, its stacks counted; or only ensured; or not there at all. */
 const anyOwner = (id: string) =>
   fc.record({
@@ -78,6 +96,7 @@ export const anyWorld: fc.Arbitrary<Rows> = fc
   .record({
     assets: fc.tuple(...assetIds.map(anyAsset)),
     listings: fc.tuple(...listingIds.map(anyListing)),
+    rules: fc.tuple(...ruleIds.map(anyRule)),
     owners: fc.tuple(...accountIds.map(anyOwner)),
     stock: fc.tuple(
       ...listingIds.map((id) =>
@@ -92,8 +111,8 @@ export const anyWorld: fc.Arbitrary<Rows> = fc
     ),
     counts: fc.array(fc.option(fc.integer({ min: 1, max: 8 })), { minLength: 6, maxLength: 6 }),
   })
-  .map(({ assets, listings, owners, stock, counts }) => {
-    const catalog = catalogOf(assets, listings);
+  .map(({ assets, listings, rules, owners, stock, counts }) => {
+    const catalog = catalogOf(assets, listings, rules);
     const accounts: Account[] = [];
     const holdings: Holding[] = [];
     for (const { id, there, version, capacity, atMs, owned } of owners) {
@@ -149,6 +168,17 @@ const anyAssets = fc.array(fc.record({ asset: anyAssetId, quantity: anyAmount })
   maxLength: 4,
 });
 
+const anyEarning: fc.Arbitrary<EarningOperation> = fc.record({
+  id: fc.constant('o1'),
+  type: fc.constantFrom('purchase', 'sale'),
+  account: anyAccountId,
+  // Around midnight, so that days matter.
+  atMs: fc.integer({ min: -3, max: 2 }).map((ms) => Date.UTC(2026, 10, 21) + ms),
+  position: fc.integer({ min: 1, max: 9 }),
+  listing: fc.constant(null),
+  assets: fc.subarray(assetIds),
+});
+
 function commanded<Input extends object>(type: CommandType<Input>, input: fc.Arbitrary<Input>) {
   return input.map((given): Commanded => ({
     command: commandOf(type, given),
@@ -164,5 +194,9 @@ export const anyCommand: fc.Arbitrary<Commanded> = fc.oneof(
   commanded(transfer, fc.record({ from: anyAccountId, to: anyAccountId, assets: anyAssets })),
   commanded(purchase, fc.record({ account: anyAccountId, listing: anyListingId, quantity: anyAmount })),
   commanded(sale, fc.record({ account: anyAccountId, asset: anyAssetId, quantity: anyAmount })),
+  commanded(
+    reward,
+    fc.record({ rule: fc.constantFrom(...ruleIds, ...ruleIds, unknown), earning: anyEarning }),
+  ),
   commanded(restock, fc.record({ listing: anyListingId, quantity: anyAmount })),
 );

@@ -82,6 +82,15 @@ export class FaultyRepository implements Repository {
   listings(page: Page) {
     return this.#repository.listings(page);
   }
+  rewardRule(id: string) {
+    return this.#repository.rewardRule(id);
+  }
+  rewardRules(page: Page) {
+    return this.#repository.rewardRules(page);
+  }
+  enabledRewardRules() {
+    return this.#repository.enabledRewardRules();
+  }
   account(id: string) {
     return this.#repository.account(id);
   }

@@ -9,6 +9,7 @@ export const statusOfCode: Readonly<Record<string, number>> = {
   account_not_found: 404,
   asset_not_found: 404,
   listing_not_found: 404,
+  reward_rule_not_found: 404,
   operation_not_found: 404,
   insufficient_balance: 409,
   out_of_stock: 409,

@@ -36,6 +36,7 @@ export interface Inventory {
     readonly quantity: number;
     readonly reserved: number;
     readonly available: number;
+    readonly level?: number;
   }[];
   readonly nextCursor: string | null;
 }

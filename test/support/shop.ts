@@ -1,6 +1,7 @@
 import type { Asset } from '../../src/domain/asset.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import type { Listing } from '../../src/domain/listing.ts';
+import type { RewardRule } from '../../src/domain/reward-rule.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 
 /** A currency that may be traded, unless told otherwise. */
@@ -25,30 +26,54 @@ export function listing(id: string, rest: Partial<Listing> = {}): Listing {
   };
 }
 
+/** A rule that gives ten experience for each purchase, from the beginning of the feed, unless told otherwise. */
+export function rewardRule(id: string, rest: Partial<RewardRule> = {}): RewardRule {
+  return {
+    id,
+    on: { type: 'purchase', listing: null, asset: null },
+    grant: [{ asset: 'experience', quantity: 10 }],
+    dailyLimit: null,
+    enabled: true,
+    since: 0,
+    ...rest,
+  };
+}
+
 export const gold = asset('gold');
 export const sword = asset('sword', { kind: 'item', sellPrice: [{ asset: 'gold', quantity: 4 }] });
 export const experience = asset('experience', { kind: 'stat', tradable: false });
 
-export function catalogOf(assets: readonly Asset[], listings: readonly Listing[] = [], version = 1): Catalog {
+export function catalogOf(
+  assets: readonly Asset[],
+  listings: readonly Listing[] = [],
+  rewardRules: readonly RewardRule[] = [],
+): Catalog {
   return {
-    version,
+    version: 1,
     assets: new Map(assets.map((row) => [row.id, row])),
     listings: new Map(listings.map((row) => [row.id, row])),
+    rewardRules: new Map(rewardRules.map((row) => [row.id, row])),
   };
 }
 
-/** Puts assets and listings on offer, limited ones with this much stock. */
+/** Puts assets, listings and reward rules into the catalog, limited listings with this much stock. */
 export async function stockShop(
   repository: Repository,
-  shop: { assets?: readonly Asset[]; listings?: readonly Listing[]; stock?: number },
+  shop: {
+    assets?: readonly Asset[];
+    listings?: readonly Listing[];
+    rewardRules?: readonly RewardRule[];
+    stock?: number;
+  },
 ): Promise<void> {
-  const { assets = [], listings = [], stock = 0 } = shop;
+  const { assets = [], listings = [], rewardRules = [], stock = 0 } = shop;
   await repository.transaction(async (tx) => {
     const { nowMs } = await tx.lockCatalog().then(() => tx.now());
     const limited = listings.filter((row) => row.limited);
     tx.save({
       assets,
       listings,
+      rewardRules,
       stock: limited.map(({ id }) => ({
         listing: id,
         offered: stock,

@@ -1,6 +1,7 @@
 import type { Command } from '../../src/domain/command.ts';
 import type { ListingInput } from '../../src/domain/offer.ts';
 import type { Receipt } from '../../src/domain/operation.ts';
+import { quantityMax } from '../../src/domain/quantity.ts';
 import { AccountEditor } from '../../src/execution/account-editor.ts';
 import { CatalogEditor } from '../../src/execution/catalog-editor.ts';
 import type { OperationRequest } from '../../src/execution/request.ts';
@@ -9,8 +10,17 @@ import type { TestDatabase } from './database.ts';
 import { executorSettings, receiptOf, startExecutor, wordFor } from './executors.ts';
 import { query } from './query.ts';
 import { postgresSettings } from './repositories.ts';
-import { buying, consuming, granting, request, restocking, selling, transferring } from './requests.ts';
-import { asset, experience, gold, listing, sword } from './shop.ts';
+import {
+  buying,
+  consuming,
+  granting,
+  request,
+  restocking,
+  rewarding,
+  selling,
+  transferring,
+} from './requests.ts';
+import { asset, experience, gold, listing, rewardRule, sword } from './shop.ts';
 
 /** The operations of the small ledger on accounts, by name. */
 export type SoundLedger = Readonly<Awaited<ReturnType<typeof makeSoundLedger>>>;
@@ -56,6 +66,12 @@ export async function makeSoundLedger({ url }: TestDatabase) {
       }),
     ];
     for (const row of listings) await catalog.putListing(row, 'key:test');
+    const thanks = rewardRule('thanks', {
+      on: { type: 'grant', listing: null, asset: 'gold' },
+      grant: [{ asset: 'gold', quantity: 3 }],
+      dailyLimit: 2,
+    });
+    await catalog.putRewardRule(thanks);
     await new AccountEditor({ repository, backoff }).put('idle', { capacity: 3, properties: {} });
 
     const made = {
@@ -77,6 +93,12 @@ export async function makeSoundLedger({ url }: TestDatabase) {
       aliceToBob: await make(transferring('alice', 'bob', { gold: 100, sword: 1 })),
       bobToErin: await make(transferring('bob', 'erin', { gold: 25 })),
       aliceSale: await make(selling('alice', 'sword', 2)),
+      doraReward: await (async () => {
+        const { id } = await make(granting('dora', { gold: 5 }));
+        // As if the operation were of that day, under which its reward is counted.
+        const earning = { id, type: 'grant', atMs: Date.UTC(2001, 0, 1), position: quantityMax };
+        return await make(rewarding('thanks', 'dora', earning), { actor: 'rewards', idempotencyKey: id });
+      })(),
       carolConsumption: await make(consuming('carol', { potion: 7 })),
       erinGrant: await make(granting('erin', { gold: 5, experience: 1 })),
     };

@@ -1,5 +1,5 @@
 import type { VerificationResult } from '../../src/domain/verification.ts';
-import { operations } from '../../src/http/operations/index.ts';
+import { operationTypes } from '../../src/http/operations/index.ts';
 import type { Audit } from '../../src/repository/audit.ts';
 import { PostgresRepository } from '../../src/repository/postgres/repository.ts';
 import { Verifier, type VerifierSettings, type VerifyOptions } from '../../src/verification/verifier.ts';
@@ -11,7 +11,7 @@ export const verifierSettings: VerifierSettings = { pageRows: 10, pauseMs: 0, di
 export function verifierOf(audit: Audit, settings: Partial<VerifierSettings> = {}): Verifier {
   return new Verifier({
     audit,
-    operationTypes: operations.map(({ type }) => type),
+    operationTypes,
     settings: { ...verifierSettings, ...settings },
   });
 }

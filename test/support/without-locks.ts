@@ -37,6 +37,7 @@ function unlocked(tx: Tx): Tx {
     holdings: (keys) => tx.holdings(keys),
     purchaseCounts: (keys) => tx.purchaseCounts(keys),
     now: () => tx.now(),
+    lastPosition: () => tx.lastPosition(),
     save: (changes) => tx.save(changes),
   };
 }

@@ -133,6 +133,31 @@ const accounts: readonly Corruption[] = [
     ],
   },
   {
+    name: 'a limit counts more than was earned',
+    sql: () => `update purchase_counts set count = 2 where account = 'dora'`,
+    found: () => [
+      {
+        kind: 'purchase_count',
+        where: { account: 'dora', listing: '/reward-rules/thanks/2001-01-01' },
+        expected: 'at most 1',
+        found: 2,
+      },
+    ],
+  },
+  {
+    name: 'a limit counts what was earned on another day',
+    sql: () =>
+      `update purchase_counts set listing = '/reward-rules/thanks/2001-01-02' where account = 'dora'`,
+    found: () => [
+      {
+        kind: 'purchase_count',
+        where: { account: 'dora', listing: '/reward-rules/thanks/2001-01-02' },
+        expected: 'at most 0',
+        found: 1,
+      },
+    ],
+  },
+  {
     name: 'a limit counts purchases from before its period',
     sql: () => `update purchase_counts set since = since + interval '1 hour' where account = 'bob'`,
     found: () => [
@@ -406,6 +431,19 @@ const operations: readonly Corruption[] = [
         where: { operation },
         expected: 'a transfer',
         found: 'its gold sums to 1, not to zero',
+      },
+    ],
+  },
+  {
+    name: 'a reward does not say what it was for',
+    sql: (ids) => `
+      update operations set receipt = replace(receipt::text, '"operation"', '"because"')::json
+      where id = '${ids.doraReward}'`,
+    found: ({ doraReward: operation }) => [
+      {
+        kind: 'operation_rule',
+        where: { operation },
+        found: 'its details do not say by which rule which operation earned it, and when',
       },
     ],
   },

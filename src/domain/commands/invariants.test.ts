@@ -7,6 +7,7 @@ import { compareIdentifiers } from '../identifier.ts';
 import type { JsonObject } from '../json.ts';
 import { quantityMax, type AssetQuantity } from '../quantity.ts';
 import { receiptOf } from '../receipt.ts';
+import type { EarningOperation } from '../reward-rule.ts';
 
 /*
  * Random commands, one after another, each over a ledger that knows the rows of its footprint and no others: looking at
@@ -47,6 +48,7 @@ test('whatever is asked for, in whatever state: the rules hold, and nothing come
     'grant',
     'purchase',
     'restock',
+    'reward',
     'sale',
     'transfer',
   ]);
@@ -62,6 +64,7 @@ test('whatever is asked for, in whatever state: the rules hold, and nothing come
       'out_of_stock',
       'purchase_limit_reached',
       'quantity_overflow',
+      'reward_not_earned',
       'same_account',
       'stack_limit_exceeded',
     ]),
@@ -170,7 +173,11 @@ function checkRules(effect: Effect, before: Rows, after: Rows): void {
   }
   for (const row of after.purchases) {
     if (before.purchases.includes(row)) continue;
-    const limit = after.catalog.listings.get(row.listing)?.perAccountLimit;
+    const [, , rule] = row.listing.split('/');
+    const limit =
+      rule === undefined
+        ? after.catalog.listings.get(row.listing)?.perAccountLimit
+        : after.catalog.rewardRules.get(rule)?.dailyLimit;
     expect(row.count).toBeLessThanOrEqual(limit ?? 0);
   }
 }
@@ -220,6 +227,10 @@ function wanted(type: string, input: Commanded['input'], { catalog }: Rows): Map
     const sold = catalog.listings.get(String(input.get('listing')));
     add(account, sold?.price ?? [], -units);
     add(account, sold?.goods ?? [], units);
+  }
+  if (type === 'reward') {
+    const { account: earner } = input.get('earning') as EarningOperation;
+    add(earner, catalog.rewardRules.get(String(input.get('rule')))?.grant ?? [], 1);
   }
   if (type === 'sale') {
     const asset = String(input.get('asset'));

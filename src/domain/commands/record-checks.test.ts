@@ -6,6 +6,7 @@ import { consumption } from './consumption.ts';
 import { grant } from './grant.ts';
 import { purchase } from './purchase.ts';
 import { restock } from './restock.ts';
+import { reward } from './reward.ts';
 import { sale } from './sale.ts';
 import { transfer } from './transfer.ts';
 
@@ -27,6 +28,8 @@ function recorded(
 const taken: StockLine = { listing: 'sale', added: 0, taken: 1, remaining: 4 };
 const added: StockLine = { listing: 'sale', added: 2, taken: 0, remaining: 5 };
 const offered = { listing: 'sale', quantity: 2, remaining: 5 };
+
+const earned = { rule: 'xp', operation: 'o0', earnedAt: '2026-11-21T09:00:00.000Z' };
 
 interface Case {
   readonly type: Pick<CommandType<never>, 'type' | 'check'>;
@@ -52,6 +55,17 @@ const cases: readonly Case[] = [
     faults: ['it changed the gold of account a by 0'],
   },
   { type: sale, operation: recorded('a', [entry('a', 4)]), faults: [] },
+  { type: reward, operation: recorded('a', [entry('a', 4)], earned), faults: [] },
+  {
+    type: reward,
+    operation: recorded('a', [entry('a', 4), entry('b', -4)], { ...earned, operation: null }, [taken]),
+    faults: [
+      'it belongs to a and touches account b',
+      'it took 1 of listing sale, and is none that buys',
+      'it changed the gold of account b by -4',
+      'its details do not say by which rule which operation earned it, and when',
+    ],
+  },
   {
     type: sale,
     operation: recorded('a', [entry('b', 4)], {}, [taken]),

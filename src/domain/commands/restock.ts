@@ -12,6 +12,7 @@ export interface RestockInput {
 /** Offers more units of a limited listing. The one operation without an account: it belongs to the listing. */
 export const restock: CommandType<RestockInput> = {
   type: 'restock',
+  earns: false,
   home: ({ listing }) => listingHome(listing),
   footprint: ({ listing }, catalog) => ({
     accounts: [],

@@ -1,3 +1,4 @@
+import { reward } from '../../domain/commands/reward.ts';
 import type { OperationRoute } from '../operation-route.ts';
 import { consumptions } from './consumptions.ts';
 import { grants } from './grants.ts';
@@ -6,7 +7,7 @@ import { restocks } from './restocks.ts';
 import { sales } from './sales.ts';
 import { transfers } from './transfers.ts';
 
-/** Every kind of operation in service: a new one is its command, its file beside this one, and a line here. */
+/** Every kind of operation that callers ask for: a new one is its command, its file beside this one, and a line here. */
 export const operations: readonly OperationRoute[] = [
   grants,
   consumptions,
@@ -14,4 +15,10 @@ export const operations: readonly OperationRoute[] = [
   purchases,
   sales,
   restocks,
+];
+
+/** Every kind of operation that may be on record: those, and what the service makes by itself. */
+export const operationTypes: readonly OperationRoute['type'][] = [
+  ...operations.map(({ type }) => type),
+  reward,
 ];

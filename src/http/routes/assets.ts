@@ -1,13 +1,14 @@
 import { Type } from 'typebox';
 import type { Asset } from '../../domain/asset.ts';
 import type { JsonObject } from '../../domain/json.ts';
+import { levelFaults, levelsMax } from '../../domain/level.ts';
 import type { CatalogEditor } from '../../execution/catalog-editor.ts';
 import type { Reads } from '../../repository/repository.ts';
 import { access } from '../access.ts';
 import { answers, bodyErrors } from '../answers.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { pageOf } from '../page.ts';
-import { Problem } from '../problem.ts';
+import { invalidRequest, Problem } from '../problem.ts';
 import {
   AssetKind,
   AssetQuantity,
@@ -16,12 +17,16 @@ import {
   Nullable,
   PageOf,
   paging,
-  Properties,
   Quantity,
 } from '../schemas.ts';
 import type { TypedApp } from '../typed-app.ts';
+import { faultsMax } from '../validation.ts';
 
 const tagsMax = 50;
+
+const AssetProperties = Type.Record(Type.String(), Type.Unknown(), {
+  description: `Anything a client wants to keep with it. Given back as it is; the service looks at one thing: \`levels\` of a stat is its level curve, a list of up to ${levelsMax} ascending quantities. Inventories then show the level, which is how many of them are reached: with \`[0, 100, 300]\`, 99 are level 1 and 300 are level 3.`,
+});
 
 const AssetBody = Type.Object(
   {
@@ -34,7 +39,7 @@ const AssetBody = Type.Object(
     }),
     sellPrice: Type.Optional(Nullable(Type.Array(AssetQuantity, { minItems: 1, maxItems: 100 }))),
     tags: Type.Array(Line(64, 'A tag.'), { default: [], maxItems: tagsMax, uniqueItems: true }),
-    properties: Type.Optional(Properties),
+    properties: Type.Optional(AssetProperties),
   },
   { additionalProperties: false },
 );
@@ -48,7 +53,7 @@ const AssetAnswer = Type.Object(
     tradable: Type.Boolean(),
     sellPrice: Nullable(Type.Array(AssetQuantity, { description: 'What the shop pays for one.' })),
     tags: Type.Array(Type.String()),
-    properties: Properties,
+    properties: AssetProperties,
   },
   { $id: 'Asset' },
 );
@@ -87,6 +92,7 @@ export function assetRoutes(app: TypedApp, deps: { reads: Reads; catalogEditor: 
         // What JSON was read from can be written as JSON.
         properties: properties as JsonObject,
       };
+      refuseLevels(asset);
       const put = await catalogEditor.putAsset(asset);
       if (put.kind === 'rejected') throw Problem.rejected(put);
       return await reply.code(put.created ? 201 : 200).send(asset);
@@ -134,4 +140,16 @@ export function assetRoutes(app: TypedApp, deps: { reads: Reads; catalogEditor: 
       return pageOf(rows, limit, { item: (asset) => asset, cursor: ({ id }) => encodeCursor('assets', id) });
     },
   );
+}
+
+/** What a schema can't say, since only a stat has levels. */
+function refuseLevels({ kind, properties }: Asset): void {
+  if (kind !== 'stat' || !Object.hasOwn(properties, 'levels')) return;
+  const faults = levelFaults(properties['levels']).map(({ index, message }) => {
+    const path = index === null ? '/properties/levels' : `/properties/levels/${index}`;
+    return { path, message, in: 'body' } as const;
+  });
+  const [first] = faults;
+  if (first !== undefined)
+    throw invalidRequest(`body ${first.path} ${first.message}`, faults.slice(0, faultsMax));
 }

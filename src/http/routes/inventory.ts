@@ -20,6 +20,13 @@ const InventoryAnswer = Type.Object({
       quantity: Type.Integer(),
       reserved: Type.Integer({ description: 'What of it is held by reservations and trades.' }),
       available: Type.Integer({ description: 'What of it may be spent.' }),
+      level: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          description:
+            'Of a stat with a level curve (`properties.levels`): how many of its thresholds the quantity has reached.',
+        }),
+      ),
     }),
     { description: 'In the order of assets; what the account has none of is left out.' },
   ),
@@ -35,7 +42,7 @@ export function inventoryRoutes(app: TypedApp, { reads }: { reads: Reads }): voi
         tags: ['Accounts'],
         summary: 'What an account owns',
         description:
-          'All of one page is from one moment. The ETag is the version of the account: 304 while nothing has happened to it (with `tag` always 200: tags change with the catalog).',
+          'All of one page is from one moment. The ETag is the version of the account: 304 while nothing has happened to it (with `tag`, and where a level is shown, always 200: tags and level curves change with the catalog).',
         params: Type.Object({ account: Identifier('The account.') }),
         headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ maxLength: 1000 })) }),
         querystring: Type.Object(
@@ -63,8 +70,9 @@ export function inventoryRoutes(app: TypedApp, { reads }: { reads: Reads }): voi
       if (inventory === undefined) throw Problem.rejected(accountNotFound(account));
       const { version, holdings } = inventory;
       reply.header('etag', etagOf(version)).header('cache-control', 'private, no-cache');
-      // Tags change with the catalog, of which the account's version knows nothing.
-      if (tag === undefined && matchesEtag(request.headers['if-none-match'], version))
+      // Tags and levels change with the catalog, of which the account's version knows nothing.
+      const ownAlone = tag === undefined && holdings.every(({ level }) => level === undefined);
+      if (ownAlone && matchesEtag(request.headers['if-none-match'], version))
         return await reply.code(304).send();
       const page = pageOf(holdings, limit, {
         item: ({ quantity, reserved, ...holding }) => ({

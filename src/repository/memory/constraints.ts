@@ -2,11 +2,12 @@ import { assetKinds, type Asset } from '../../domain/asset.ts';
 import type { Holding } from '../../domain/holding.ts';
 import type { Listing, PurchaseCount } from '../../domain/listing.ts';
 import { quantityMax } from '../../domain/quantity.ts';
+import type { RewardRule } from '../../domain/reward-rule.ts';
 import type { Stock } from '../../domain/stock.ts';
 import { ConstraintError } from '../errors.ts';
 import type { AccountRow, EntryRow, OperationRow } from './tables.ts';
 
-/** The CHECKs and column types of migrations/0001-core.ts, table by table. Each throws `ConstraintError`. */
+/** The CHECKs and column types of migrations/0001-core.ts and 0005-reward-rules.ts, table by table. Each throws `ConstraintError`. */
 export function checkAccount({ id, version, stacks, capacity }: AccountRow): void {
   within(version, 0, quantityMax, `version of account ${id}`);
   within(stacks, 0, quantityMax, `stacks of account ${id}`);
@@ -47,6 +48,11 @@ export function checkStock({ listing, offered, refilled, remaining }: Stock): vo
 
 export function checkPurchaseCount({ account, listing, count }: PurchaseCount): void {
   within(count, 0, quantityMax, `purchases of listing ${listing} by account ${account}`);
+}
+
+export function checkRewardRule({ id, dailyLimit, since }: RewardRule): void {
+  if (dailyLimit !== null) within(dailyLimit, 1, quantityMax, `daily limit of reward rule ${id}`);
+  within(since, 0, quantityMax, `beginning of reward rule ${id}`);
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -1,7 +1,6 @@
 import type { Account } from '../../domain/account.ts';
-import type { Asset } from '../../domain/asset.ts';
 import type { Holding } from '../../domain/holding.ts';
-import type { Listing, PurchaseCount } from '../../domain/listing.ts';
+import type { PurchaseCount } from '../../domain/listing.ts';
 import type { Stock } from '../../domain/stock.ts';
 import type { AccountProfile, Changes, OperationRecord } from '../repository.ts';
 import {
@@ -12,6 +11,7 @@ import {
   checkListing,
   checkOperation,
   checkPurchaseCount,
+  checkRewardRule,
   checkStock,
 } from './constraints.ts';
 import { ensuredAccount, rowKey, type Tables } from './tables.ts';
@@ -30,6 +30,7 @@ export class Draft {
   readonly #purchases;
   readonly #assets;
   readonly #listings;
+  readonly #rewardRules;
   readonly #catalogVersion;
 
   constructor(tables: Tables) {
@@ -42,6 +43,7 @@ export class Draft {
     this.#purchases = tables.purchases.draft();
     this.#assets = tables.assets.draft();
     this.#listings = tables.listings.draft();
+    this.#rewardRules = tables.rewardRules.draft();
     this.#catalogVersion = tables.catalogVersion.draft();
   }
 
@@ -56,6 +58,7 @@ export class Draft {
       this.#purchases,
       this.#assets,
       this.#listings,
+      this.#rewardRules,
       this.#catalogVersion,
     ])
       draft.publish();
@@ -73,7 +76,7 @@ export class Draft {
     for (const count of changes.purchases ?? []) this.#savePurchaseCount(count);
     for (const stock of changes.stock ?? []) this.#saveStock(stock);
     for (const profile of changes.profiles ?? []) this.#saveProfile(profile);
-    this.#saveCatalog(changes.assets ?? [], changes.listings ?? []);
+    this.#saveCatalog(changes);
   }
 
   #saveOperation({ entries, ...operation }: OperationRecord, position: number): void {
@@ -120,7 +123,7 @@ export class Draft {
     this.#accounts.put(id, row);
   }
 
-  #saveCatalog(assets: readonly Asset[], listings: readonly Listing[]): void {
+  #saveCatalog({ assets = [], listings = [], rewardRules = [] }: Changes): void {
     for (const asset of assets) {
       checkAsset(asset);
       this.#assets.put(asset.id, structuredClone(asset));
@@ -129,7 +132,11 @@ export class Draft {
       checkListing(listing);
       this.#listings.put(listing.id, structuredClone(listing));
     }
-    if (assets.length + listings.length === 0) return;
+    for (const rule of rewardRules) {
+      checkRewardRule(rule);
+      this.#rewardRules.put(rule.id, structuredClone(rule));
+    }
+    if (assets.length + listings.length + rewardRules.length === 0) return;
     this.#catalogVersion.put('', (this.#catalogVersion.get('') ?? 0) + 1);
   }
 }

@@ -6,6 +6,11 @@ export class Positions {
   #last = 0;
   readonly #announced = new Map<object, number>();
 
+  /** The last number given out. */
+  get last(): number {
+    return this.#last;
+  }
+
   announce(transaction: object): void {
     if (!this.#announced.has(transaction)) this.#announced.set(transaction, this.#last);
   }

@@ -2,7 +2,9 @@ import { accountExists } from '../../domain/account.ts';
 import type { Asset } from '../../domain/asset.ts';
 import type { Catalog } from '../../domain/catalog.ts';
 import { compareIdentifiers } from '../../domain/identifier.ts';
+import { levelOf } from '../../domain/level.ts';
 import type { Listing } from '../../domain/listing.ts';
+import type { RewardRule } from '../../domain/reward-rule.ts';
 import { refillDue } from '../../domain/stock.ts';
 import type {
   AccountProfile,
@@ -49,6 +51,18 @@ export class MemoryReads implements Reads {
     return Promise.resolve(listings.map((listing) => this.#onSale(listing)));
   }
 
+  rewardRule(id: string): Promise<RewardRule | undefined> {
+    return Promise.resolve(this.#database.tables.rewardRules.get(id));
+  }
+
+  rewardRules(page: Page): Promise<readonly RewardRule[]> {
+    return Promise.resolve(pageOf(this.#database.tables.rewardRules.all(), page, ({ id }) => id));
+  }
+
+  enabledRewardRules(): Promise<readonly RewardRule[]> {
+    return Promise.resolve(this.#database.tables.rewardRules.all().filter(({ enabled }) => enabled));
+  }
+
   account(id: string): Promise<AccountProfile | undefined> {
     const account = this.#account(id);
     if (account === undefined) return Promise.resolve(undefined);
@@ -60,14 +74,16 @@ export class MemoryReads implements Reads {
     const owner = this.#account(account);
     if (owner === undefined) return Promise.resolve(undefined);
     const { holdings, assets } = this.#database.tables;
-    const held = assets.all().flatMap(({ id, kind, tags }) => {
+    const held = assets.all().flatMap(({ id, kind, tags, properties }) => {
       const { quantity, reserved } = holdings.get(rowKey(account, id)) ?? { quantity: 0, reserved: 0 };
       const wanted =
         quantity > 0 &&
         (query.kind === undefined || query.kind === kind) &&
         (query.tag === undefined || tags.includes(query.tag)) &&
         (query.asset === undefined || query.asset === id);
-      return wanted ? [{ asset: id, kind, quantity, reserved }] : [];
+      const level = levelOf({ kind, levels: properties['levels'] }, quantity);
+      const shown = { asset: id, kind, quantity, reserved, ...(level === undefined ? {} : { level }) };
+      return wanted ? [shown] : [];
     });
     return Promise.resolve({
       version: owner.version,
@@ -131,6 +147,7 @@ export function catalogOf({ tables }: MemoryDatabase): Catalog {
     version: catalogVersionOf(tables),
     assets: new Map(tables.assets.all().map((asset) => [asset.id, asset])),
     listings: new Map(tables.listings.all().map((listing) => [listing.id, listing])),
+    rewardRules: new Map(tables.rewardRules.all().map((rule) => [rule.id, rule])),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { operationRecord } from '../../../test/support/operation-records.ts';
-import { asset, listing, openAccounts, stockShop } from '../../../test/support/shop.ts';
+import { asset, listing, openAccounts, rewardRule, stockShop } from '../../../test/support/shop.ts';
 import { newAccount } from '../../domain/ledger.ts';
 import type { Changes } from '../repository.ts';
 import { MemoryRepository } from './memory-repository.ts';
@@ -26,6 +26,7 @@ describe('the fake refuses to save what its transaction has not locked:', () => 
     ['new stock', { stock: [{ ...stock, listing: 'new' }] }, 'catalog'],
     ['an asset', { assets: [asset('wood')] }, 'catalog'],
     ['a listing', { listings: [listing('new')] }, 'catalog'],
+    ['a reward rule', { rewardRules: [rewardRule('new')] }, 'catalog'],
   ])('%s', async (_name, changes, row) => {
     const repository = new MemoryRepository();
     await stockShop(repository, { listings: [listing('sale', { limited: true })], stock: 1 });

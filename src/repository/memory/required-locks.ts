@@ -10,7 +10,7 @@ import * as rows from './row-names.ts';
  */
 export function requireLocks({ locks, tables }: MemoryDatabase, owner: LockOwner, changes: Changes): void {
   const { accounts = [], holdings = [], purchases = [], profiles = [], operations = [] } = changes;
-  const { stock = [], assets = [], listings = [] } = changes;
+  const { stock = [], assets = [], listings = [], rewardRules = [] } = changes;
   const guarding = [
     ...[...accounts, ...profiles].map(({ id }) => rows.account(id)),
     ...[...holdings, ...purchases].map(({ account }) => rows.account(account)),
@@ -22,7 +22,7 @@ export function requireLocks({ locks, tables }: MemoryDatabase, owner: LockOwner
     ...stock.map(({ listing }) =>
       tables.stock.get(listing) === undefined ? rows.catalog : rows.stock(listing),
     ),
-    ...(assets.length + listings.length === 0 ? [] : [rows.catalog]),
+    ...(assets.length + listings.length + rewardRules.length === 0 ? [] : [rows.catalog]),
   ];
   const missing = guarding.find((row) => !locks.holds(owner, row));
   if (missing !== undefined)

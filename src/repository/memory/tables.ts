@@ -3,6 +3,7 @@ import type { Asset } from '../../domain/asset.ts';
 import type { Holding } from '../../domain/holding.ts';
 import { newAccount } from '../../domain/ledger.ts';
 import type { Listing, PurchaseCount } from '../../domain/listing.ts';
+import type { RewardRule } from '../../domain/reward-rule.ts';
 import type { Stock } from '../../domain/stock.ts';
 import type { AccountProfile, EntryRecord, OperationRecord } from '../repository.ts';
 import { Table } from './table.ts';
@@ -23,6 +24,7 @@ export class Tables {
   readonly purchases = new Table<PurchaseCount>();
   readonly assets = new Table<Asset>();
   readonly listings = new Table<Listing>();
+  readonly rewardRules = new Table<RewardRule>();
   /** Has one row, at the empty key. */
   readonly catalogVersion = new Table<number>([['', 1]]);
 }

@@ -150,6 +150,10 @@ export class MemoryTx implements Tx {
     }));
   }
 
+  lastPosition(): Promise<number> {
+    return this.#call(() => this.#database.positions.last);
+  }
+
   save(changes: Changes): void {
     if (this.#ended) throw new Error('the transaction has ended');
     this.#changes.push(changes);

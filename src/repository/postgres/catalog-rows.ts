@@ -4,7 +4,8 @@ import type { Catalog } from '../../domain/catalog.ts';
 import type { Listing, RestockRule } from '../../domain/listing.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { AssetQuantity } from '../../domain/quantity.ts';
-import type { Assets, Listings } from './database-types.ts';
+import type { RewardRule } from '../../domain/reward-rule.ts';
+import type { Assets, Listings, RewardRules } from './database-types.ts';
 import type { Row } from './pipeline.ts';
 import { numberOf } from './rows.ts';
 
@@ -13,6 +14,9 @@ type ListingRow = Omit<Selectable<Listings>, 'opens_at' | 'closes_at'> & {
   readonly opens_at: string | Date | null;
   readonly closes_at: string | Date | null;
 };
+
+/** Version, assets, listings, reward rules. */
+type CatalogRow = [unknown, Selectable<Assets>[], ListingRow[], Selectable<RewardRules>[]];
 
 /** The parsing boundary for JSON columns: they hold what `saveCatalog` put there. */
 export function assetOf(row: Selectable<Assets>): Asset {
@@ -42,13 +46,25 @@ export function listingOf(row: ListingRow): Listing {
   };
 }
 
+export function rewardRuleOf(row: Selectable<RewardRules>): RewardRule {
+  return {
+    id: row.id,
+    on: { type: row.on_type, listing: row.on_listing, asset: row.on_asset },
+    grant: row.grant as unknown as AssetQuantity[],
+    dailyLimit: row.daily_limit,
+    enabled: row.enabled,
+    since: row.since,
+  };
+}
+
 export function catalogOf(rows: readonly Row[]): Catalog {
   const [row] = rows;
   if (row === undefined) throw new Error('catalog_version has lost its row');
-  const [version, assets, listings] = row as [unknown, Selectable<Assets>[], ListingRow[]];
+  const [version, assets, listings, rewardRules] = row as CatalogRow;
   return {
     version: numberOf(version),
     assets: new Map(assets.map((asset) => [asset.id, assetOf(asset)])),
     listings: new Map(listings.map((listing) => [listing.id, listingOf(listing)])),
+    rewardRules: new Map(rewardRules.map((rule) => [rule.id, rewardRuleOf(rule)])),
   };
 }

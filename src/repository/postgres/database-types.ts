@@ -135,6 +135,17 @@ export interface PurchaseCounts {
   since: Timestamp;
 }
 
+export interface RewardRules {
+  daily_limit: number | null;
+  enabled: boolean;
+  grant: Json;
+  id: string;
+  on_asset: string | null;
+  on_listing: string | null;
+  on_type: string;
+  since: number;
+}
+
 export interface Stock {
   listing: string;
   offered: number;
@@ -163,6 +174,7 @@ export interface DB {
   operations: Operations;
   parked_operations: ParkedOperations;
   purchase_counts: PurchaseCounts;
+  reward_rules: RewardRules;
   stock: Stock;
   verifications: Verifications;
 }

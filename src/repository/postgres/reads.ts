@@ -1,13 +1,16 @@
 import { sql, type Kysely } from 'kysely';
 import type { AssetKind, Asset } from '../../domain/asset.ts';
 import type { Catalog } from '../../domain/catalog.ts';
-import type { JsonObject } from '../../domain/json.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
+import { levelOf } from '../../domain/level.ts';
+import type { RewardRule } from '../../domain/reward-rule.ts';
 import { refillDue, type Stock } from '../../domain/stock.ts';
 import type {
   AccountProfile,
   EntriesQuery,
   EntryRecord,
   FeedItem,
+  HeldAsset,
   Inventory,
   InventoryQuery,
   ListingOnSale,
@@ -15,7 +18,7 @@ import type {
   Reads,
   StoredReceipt,
 } from '../repository.ts';
-import { assetOf, catalogOf, listingOf } from './catalog-rows.ts';
+import { assetOf, catalogOf, listingOf, rewardRuleOf } from './catalog-rows.ts';
 import type { DB } from './database-types.ts';
 import { translated } from './errors.ts';
 import { feedHorizon } from './horizon.ts';
@@ -32,9 +35,9 @@ export class PostgresReads implements Reads {
   async catalog(): Promise<Catalog> {
     return await translated(async () => {
       const { rows } = await sql
-        .raw<{ version: unknown; assets: unknown; listings: unknown }>(catalog.text)
+        .raw<Record<'version' | 'assets' | 'listings' | 'reward_rules', unknown>>(catalog.text)
         .execute(this.#db);
-      return catalogOf(rows.map(({ version, assets, listings }) => [version, assets, listings]));
+      return catalogOf(rows.map((row) => [row.version, row.assets, row.listings, row.reward_rules]));
     });
   }
 
@@ -69,6 +72,32 @@ export class PostgresReads implements Reads {
     });
   }
 
+  async rewardRule(id: string): Promise<RewardRule | undefined> {
+    return await translated(async () => {
+      const rules = this.#db.selectFrom('reward_rules').selectAll();
+      const row = await rules.where('id', '=', id).executeTakeFirst();
+      return row === undefined ? undefined : rewardRuleOf(row);
+    });
+  }
+
+  async rewardRules({ after, limit }: Page): Promise<readonly RewardRule[]> {
+    return await translated(async () => {
+      const rules = this.#db.selectFrom('reward_rules').selectAll();
+      const page = rules
+        .where('id', '>', after ?? '')
+        .orderBy('id')
+        .limit(limit);
+      return (await page.execute()).map(rewardRuleOf);
+    });
+  }
+
+  async enabledRewardRules(): Promise<readonly RewardRule[]> {
+    return await translated(async () => {
+      const rules = this.#db.selectFrom('reward_rules').selectAll();
+      return (await rules.where('enabled', '=', true).execute()).map(rewardRuleOf);
+    });
+  }
+
   async account(id: string): Promise<AccountProfile | undefined> {
     return await translated(async () => {
       const row = await this.#db
@@ -91,6 +120,7 @@ export class PostgresReads implements Reads {
               .selectFrom('holdings')
               .innerJoin('assets', 'assets.id', 'holdings.asset')
               .select(['holdings.asset', 'assets.kind', 'holdings.quantity', 'holdings.reserved'])
+              .select(sql<Json | null>`assets.properties -> 'levels'`.as('levels'))
               .whereRef('holdings.account', '=', 'accounts.id')
               .where('holdings.quantity', '>', 0)
               .where('holdings.asset', '>', query.after ?? '')
@@ -104,18 +134,14 @@ export class PostgresReads implements Reads {
           (join) => join.onTrue(),
         )
         .select(['accounts.version', 'held.asset', 'held.kind', 'held.quantity', 'held.reserved'])
+        .select('held.levels')
         .where('accounts.id', '=', account)
         .where(exists)
         .orderBy('held.asset')
         .execute();
       const [first] = rows;
       if (first === undefined) return undefined;
-      const holdings = rows.flatMap(({ asset, kind, quantity, reserved }) =>
-        asset === null || kind === null || quantity === null || reserved === null
-          ? []
-          : [{ asset, kind: kind as AssetKind, quantity, reserved }],
-      );
-      return { version: first.version, holdings };
+      return { version: first.version, holdings: rows.flatMap(heldAssets) };
     });
   }
 
@@ -227,6 +253,21 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A row that was only ensured, to have something to lock, is not an account yet. */
 const exists = sql<boolean>`(accounts.version > 0 or accounts.declared)`;
+
+/** None, where the row says only that the account is there. */
+function heldAssets(row: {
+  asset: string | null;
+  kind: string | null;
+  quantity: number | null;
+  reserved: number | null;
+  levels: Json | null;
+}): HeldAsset[] {
+  const { asset, quantity, reserved, levels } = row;
+  if (asset === null || row.kind === null || quantity === null || reserved === null) return [];
+  const kind = row.kind as AssetKind;
+  const level = levelOf({ kind, levels }, quantity);
+  return [{ asset, kind, quantity, reserved, ...(level === undefined ? {} : { level }) }];
+}
 
 type ListingRow = Parameters<typeof listingOf>[0] &
   NullableOf<Omit<Stock, 'listing'>> & { readonly nowMs: number };

@@ -16,7 +16,7 @@ export function savings(changes: Changes): Saving[] {
     ...saveOperations(changes.operations ?? []),
     ...saveLedger(changes),
     ...saveProfiles(changes.profiles ?? []),
-    ...saveCatalog(changes.assets ?? [], changes.listings ?? []),
+    ...saveCatalog(changes),
   ];
 }
 
@@ -116,10 +116,7 @@ function saveProfiles(profiles: NonNullable<Changes['profiles']>): Saving[] {
   });
 }
 
-function saveCatalog(
-  assets: NonNullable<Changes['assets']>,
-  listings: NonNullable<Changes['listings']>,
-): Saving[] {
+function saveCatalog({ assets = [], listings = [], rewardRules = [] }: Changes): Saving[] {
   return [
     ...some(assets, {
       statement: statements.saveAssets,
@@ -148,7 +145,23 @@ function saveCatalog(
         listings.map(({ restock }) => (restock === null ? null : JSON.stringify(restock))),
       ],
     }),
-    ...some([...assets, ...listings], { statement: statements.raiseCatalogVersion, values: [] }),
+    ...some(rewardRules, {
+      statement: statements.saveRewardRules,
+      values: [
+        rewardRules.map(({ id }) => id),
+        rewardRules.map(({ on }) => on.type),
+        rewardRules.map(({ on }) => on.listing),
+        rewardRules.map(({ on }) => on.asset),
+        rewardRules.map(({ grant }) => JSON.stringify(grant)),
+        rewardRules.map(({ dailyLimit }) => dailyLimit),
+        rewardRules.map(({ enabled }) => enabled),
+        rewardRules.map(({ since }) => since),
+      ],
+    }),
+    ...some([...assets, ...listings, ...rewardRules], {
+      statement: statements.raiseCatalogVersion,
+      values: [],
+    }),
   ];
 }
 

@@ -113,6 +113,8 @@ export const now = statement(
   `select version, floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms from catalog_version`,
 );
 
+export const lastPosition = statement('last_position', `select last_value from operation_position`);
+
 /**
  * Announces that this transaction numbers operations above the last number given out, until it ends: a reader of
  * the feed does not go past the lowest such announcement. Shared, on a key that only says where: nobody waits.
@@ -212,6 +214,18 @@ export const saveListings = statement(
      opens_at = excluded.opens_at, closes_at = excluded.closes_at, restock = excluded.restock`,
 );
 
+/** $1 ids, $2 types, $3 listings, $4 assets, $5 grants, $6 daily limits, $7 enabled, $8 since. */
+export const saveRewardRules = statement(
+  'save_reward_rules',
+  `insert into reward_rules (id, on_type, on_listing, on_asset, "grant", daily_limit, enabled, since)
+   select * from unnest(
+     $1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::bigint[], $7::boolean[], $8::bigint[]
+   )
+   on conflict (id) do update set
+     on_type = excluded.on_type, on_listing = excluded.on_listing, on_asset = excluded.on_asset,
+     "grant" = excluded."grant", daily_limit = excluded.daily_limit, enabled = excluded.enabled, since = excluded.since`,
+);
+
 export const raiseCatalogVersion = statement(
   'raise_catalog_version',
   `update catalog_version set version = version + 1`,
@@ -222,6 +236,7 @@ export const catalog = statement(
   'catalog',
   `select version,
      (select coalesce(json_agg(asset), '[]') from assets as asset) as assets,
-     (select coalesce(json_agg(listing), '[]') from listings as listing) as listings
+     (select coalesce(json_agg(listing), '[]') from listings as listing) as listings,
+     (select coalesce(json_agg(rule), '[]') from reward_rules as rule) as reward_rules
    from catalog_version`,
 );

@@ -181,6 +181,11 @@ export class PostgresTx implements Tx {
     return { catalogVersion: numberOf(row[0]), nowMs: numberOf(row[1]) };
   }
 
+  async lastPosition(): Promise<number> {
+    const [row] = await this.#send(statements.lastPosition, []);
+    return numberOf(row?.[0]);
+  }
+
   save(changes: Changes): void {
     this.#requireOpen();
     this.#changes.push(changes);
