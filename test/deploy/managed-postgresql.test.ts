@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DB } from '../../src/repository/postgres/database-types.ts';
+import { readServerLink, type ServerLink } from '../../src/repository/postgres/server-link.ts';
 import { audit, openWorkload, tally } from '../support/audit.ts';
 import { Clients } from '../support/clients.ts';
 import { CommandLine } from '../support/command-line.ts';
@@ -98,6 +101,16 @@ test('replicas serve over TLS, with a role that owns nothing', async () => {
   await expect(query(app, 'drop table operations')).rejects.toMatchObject({ code: '42501' });
   for (const { code } of await Promise.all(replicas.map(async (replica) => await replica.stop())))
     expect(code).toBe(0);
+});
+
+test('the server says whether it is reached by TLS, and from where', async () => {
+  const link = async (connectionString: string): Promise<ServerLink> => {
+    const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString }) }) });
+    return await readServerLink(db).finally(() => db.destroy());
+  };
+  const addresses = { clientAddress: '127.0.0.1', serverAddress: '127.0.0.1' };
+  expect(await link(url('holdfast_app', verified()))).toEqual({ encrypted: true, ...addresses });
+  expect(await link(server.superuserUrl)).toEqual({ encrypted: false, ...addresses });
 });
 
 describe('in the URL', () => {

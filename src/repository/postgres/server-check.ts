@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { migrations } from '../../../migrations/index.ts';
 import { RepositoryError } from '../errors.ts';
 import type { DB } from './database-types.ts';
+import { isExposed, readServerLink } from './server-link.ts';
 import { jobSchemaRevision } from './job-schema.ts';
 
 /** Where it is told what the server's settings mean for what Holdfast promises. */
@@ -27,7 +28,7 @@ const durabilityRisks: Readonly<Record<string, string>> = {
 
 /**
  * Refuses a server that is too old or a database that is not migrated, with what to do about it; warns of settings
- * under which an operation that was answered could still be lost.
+ * under which an operation that was answered could still be lost, and of a way to the server that others can listen on.
  */
 export async function checkServer(db: Kysely<DB>, log: ServerCheckLog): Promise<void> {
   const { rows } = await sql<{
@@ -59,6 +60,14 @@ export async function checkServer(db: Kysely<DB>, log: ServerCheckLog): Promise<
   const risk = failoverRisks[synchronous_commit];
   if (standbys !== '' && risk !== undefined)
     log.warn({ setting: 'synchronous_commit' }, `synchronous_commit is ${synchronous_commit}: ${risk}`);
+  const link = await readServerLink(db);
+  if (isExposed(link)) {
+    const { clientAddress, serverAddress } = link;
+    log.warn(
+      { clientAddress, serverAddress },
+      'the connection to PostgreSQL is not encrypted, and leaves this machine: set sslmode=verify-full in DATABASE_URL',
+    );
+  }
 }
 
 /** What is lost although there are synchronous standbys. */
