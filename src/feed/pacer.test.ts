@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { Pacer } from './pacer.ts';
+
+test('who works while callers wait rests in proportion to them, and to the work', () => {
+  let inFlight = 0;
+  const pacer = new Pacer({ inFlight: () => inFlight, yieldAt: 16 });
+  expect(pacer.restMs(10)).toBe(0);
+  inFlight = 8;
+  expect(pacer.restMs(10)).toBe(5);
+  inFlight = 16;
+  expect(pacer.restMs(10)).toBe(10);
+  inFlight = 64;
+  expect(pacer.restMs(10)).toBe(40);
+});
+
+test('however many they are, it gets on', () => {
+  const pacer = new Pacer({ inFlight: () => 10_000, yieldAt: 16 });
+  expect(pacer.restMs(10)).toBe(80);
+  expect(pacer.restMs(10_000)).toBe(1000);
+  expect(new Pacer({ inFlight: () => 10_000, yieldAt: 0 }).restMs(10)).toBe(0);
+});
