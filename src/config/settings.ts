@@ -3,6 +3,7 @@ import { databaseSettings } from './database-settings.ts';
 import { executionSettings } from './execution-settings.ts';
 import { identitySettings } from './identity-settings.ts';
 import { serviceSettings } from './service-settings.ts';
+import { streamSettings } from './stream-settings.ts';
 import { verificationSettings } from './verification-settings.ts';
 import { workerSettings } from './worker-settings.ts';
 
@@ -14,6 +15,7 @@ export const settings = {
   ...databaseSettings,
   ...executionSettings,
   ...backgroundSettings,
+  ...streamSettings,
   ...verificationSettings,
 };
 
