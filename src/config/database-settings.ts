@@ -21,14 +21,14 @@ export const databaseSettings = {
       'Connections to the database at most, of each replica; LANES, PATIENT_WORKERS and one more of them are for transactions, DB_BACKGROUND_CONNS for background work, the rest for reads.',
     min: 2,
     max: 1000,
-    default: { development: '10', staging: '20', production: '50' },
+    default: { development: '12', staging: '20', production: '50' },
   }),
   DB_BACKGROUND_CONNS: integer({
     description:
-      'Of DB_MAX_CONNS, those for background work: one listens for jobs, a consumer holds one while it has its turn. Used only with BACKGROUND_WORK.',
-    min: 2,
+      'Of DB_MAX_CONNS, those for background work: two are held for jobs all the time, a consumer holds one while it has its turn. Used only with BACKGROUND_WORK.',
+    min: 3,
     max: 100,
-    default: { development: '3', staging: '6', production: '6' },
+    default: { development: '4', staging: '6', production: '6' },
   }),
   DB_MAX_CONN_IDLE_TIME: duration({
     description: 'An idle connection is closed after so long.',

@@ -6,7 +6,10 @@ import { ConsumerLoop } from '../feed/consumer-loop.ts';
 import type { Consumer } from '../feed/consumer.ts';
 import { Pacer } from '../feed/pacer.ts';
 import type { FeedTail } from '../feed/tail.ts';
+import { scheduledJobs } from '../jobs/index.ts';
+import { JobRunner } from '../jobs/job-runner.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
+import type { Verifications } from '../verification/verifications.ts';
 import type { BackgroundTasks } from './background-tasks.ts';
 
 /** Consumers that a replica may work. */
@@ -18,10 +21,11 @@ export function startBackground(deps: {
   repository: PostgresRepository;
   executor: Executor;
   tail: FeedTail;
+  verifications: Verifications;
   tasks: BackgroundTasks;
   log: Logger;
 }): void {
-  const { config, repository, executor, tail, tasks, log } = deps;
+  const { config, repository, executor, tail, verifications, tasks, log } = deps;
   tasks.start('chores', 'look where the feed ends', async ({ stopping }) => {
     await tail.run(stopping);
   });
@@ -48,6 +52,31 @@ export function startBackground(deps: {
       await loop.run(signals);
     });
   }
+  const runner = new JobRunner({
+    pool: repository.background,
+    owners: repository.jobOwners,
+    jobs: scheduledJobs({
+      verifications,
+      jobRemains: repository.jobRemains,
+      settings: { verifySchedule: config.VERIFY_SCHEDULE },
+      log,
+    }),
+    tasks,
+    settings: {
+      concurrency: config.JOB_CONCURRENCY,
+      pollIntervalMs: config.JOB_POLL_INTERVAL,
+      namedStatements: config.DB_NAMED_STATEMENTS,
+    },
+    log,
+  });
+  tasks.start('jobs', 'take jobs', async (signals) => {
+    await runner.run(signals);
+  });
+}
+
+/** Of jobs: each that runs, and what takes them. */
+export function jobTasksMax(config: Config): number {
+  return config.JOB_CONCURRENCY + 1;
 }
 
 /** Every consumer of the feed. A new one is a file in `src/feed/` and a line here. */

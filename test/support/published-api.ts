@@ -52,10 +52,9 @@ export class PublishedApi {
     this.#ajv.addSchema(document, 'openapi.json');
   }
 
-  /** The template, such as `/v1/assets/{asset}`, that a path falls under: one without variables comes first. */
+  /** The template, such as `/v1/assets/{asset}`, that a path falls under. */
   template(path: string): string | null {
     const [plain = ''] = path.split('?');
-    if (plain in this.document.paths) return plain;
     return Object.keys(this.document.paths).find((template) => patternOf(template).test(plain)) ?? null;
   }
 

@@ -47,6 +47,8 @@ export function replicaEnv(
     ADMIN_API_KEY: adminApiKey,
     HOST: '127.0.0.1',
     PORT: '0',
+    // Tests run at any hour.
+    VERIFY_SCHEDULE: 'off',
     LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     ...env,
   };

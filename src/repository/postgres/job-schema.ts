@@ -32,7 +32,7 @@ export async function installJobSchema(options: JobSchemaOptions): Promise<numbe
     );
     const before = await revisionOf(pool);
     await runMigrations({ pgPool: pool, logger: silent });
-    await pool.query(openToGrants);
+    await pool.query(additions);
     return before;
   } finally {
     await pool.end();
@@ -51,14 +51,20 @@ async function revisionOf(pool: pg.Pool): Promise<number | null> {
 }
 
 /**
- * graphile-worker turns row security on without a policy, so that nobody but the owner sees a job. Who may is said by
- * grants here, as for every other table, so that a service need not own what it works with.
+ * What we add to graphile-worker's tables. An index of the jobs that nobody can take: those under way and those failed
+ * for good, which are few and looked for every second. And no row security: graphile-worker turns it on without a
+ * policy, so that nobody but the owner would see a job; who may is said by grants here, as for every other table, so
+ * that a service need not own what it works with.
  */
-const openToGrants = `
+const additions = `
   do $$
   declare
     owned regclass;
   begin
+    -- Not "if not exists": that would lock the table before it looks.
+    if to_regclass('graphile_worker.holdfast_unavailable') is null then
+      create index holdfast_unavailable on graphile_worker._private_jobs (locked_by) where is_available = false;
+    end if;
     for owned in
       select oid from pg_class
       where relnamespace = 'graphile_worker'::regnamespace and relkind = 'r' and relrowsecurity

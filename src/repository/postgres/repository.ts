@@ -5,6 +5,7 @@ import type { ApiKeys } from '../api-keys.ts';
 import type { Audit } from '../audit.ts';
 import type { ConsumerCursors } from '../consumers.ts';
 import { UnavailableError } from '../errors.ts';
+import type { JobOwners, JobRemains } from '../jobs.ts';
 import type { Repository, TransactionOptions, Tx } from '../repository.ts';
 import type { VerificationRecords } from '../verifications.ts';
 import { PostgresApiKeys } from './api-keys.ts';
@@ -13,6 +14,8 @@ import { catalogOf } from './catalog-rows.ts';
 import { PostgresConsumerCursors } from './consumers.ts';
 import type { DB } from './database-types.ts';
 import { translated } from './errors.ts';
+import { PostgresJobOwners } from './job-owners.ts';
+import { PostgresJobRemains } from './job-remains.ts';
 import type { Pipeline } from './pipeline.ts';
 import { PostgresReads } from './reads.ts';
 import { checkServer, type ServerCheckLog } from './server-check.ts';
@@ -58,7 +61,8 @@ export class PostgresRepository extends PostgresReads implements Repository {
   readonly #settings: PostgresSettings;
   readonly #pool: pg.Pool;
   readonly #reads: pg.Pool;
-  readonly #background: pg.Pool;
+  /** The connections for background work, for those who bring statements of their own. */
+  readonly background: pg.Pool;
   readonly #db: Kysely<DB>;
   /** On one connection of those for reads, and between two snapshots on none. */
   readonly audit: Audit;
@@ -66,6 +70,8 @@ export class PostgresRepository extends PostgresReads implements Repository {
   readonly apiKeys: ApiKeys;
   /** On a connection of those for background work. */
   readonly consumers: ConsumerCursors;
+  readonly jobOwners: JobOwners;
+  readonly jobRemains: JobRemains;
 
   static open(settings: PostgresSettings, onConnectionError: (error: Error) => void): PostgresRepository {
     const common = {
@@ -107,11 +113,13 @@ export class PostgresRepository extends PostgresReads implements Repository {
     this.#settings = settings;
     this.#pool = transactions;
     this.#reads = reads;
-    this.#background = background;
+    this.background = background;
     this.#db = db;
     this.audit = new PostgresAudit(reads, settings);
     this.verifications = new PostgresVerificationRecords(db);
     this.apiKeys = new PostgresApiKeys(db);
+    this.jobOwners = new PostgresJobOwners(background);
+    this.jobRemains = new PostgresJobRemains(background);
     this.consumers = new PostgresConsumerCursors(background, db, settings);
   }
 
@@ -155,7 +163,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
     return {
       transactions: figuresOf(this.#pool),
       reads: figuresOf(this.#reads),
-      background: figuresOf(this.#background),
+      background: figuresOf(this.background),
     };
   }
 
@@ -169,7 +177,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
   /** Waits for the connections in use to be given back, and closes them all. */
   async close(): Promise<void> {
     // Kysely would end its pool only if it had ever used it, and others read on it as well.
-    await Promise.all([this.#pool.end(), this.#reads.end(), this.#background.end()]);
+    await Promise.all([this.#pool.end(), this.#reads.end(), this.background.end()]);
   }
 
   async #acquire(): Promise<pg.PoolClient> {
