@@ -4,6 +4,7 @@ import { executionSettings } from './execution-settings.ts';
 import { identitySettings } from './identity-settings.ts';
 import { jobSettings } from './job-settings.ts';
 import { serviceSettings } from './service-settings.ts';
+import { streamSettings } from './stream-settings.ts';
 import { verificationSettings } from './verification-settings.ts';
 import { workerSettings } from './worker-settings.ts';
 
@@ -15,6 +16,7 @@ export const settings = {
   ...databaseSettings,
   ...executionSettings,
   ...backgroundSettings,
+  ...streamSettings,
   ...jobSettings,
   ...verificationSettings,
 };

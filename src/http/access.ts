@@ -46,12 +46,36 @@ export function useAccess(app: FastifyInstance, authenticate: Authenticate): voi
   app.addHook('onRequest', async (request) => {
     const allowed = request.routeOptions.config.access;
     if (allowed === undefined || allowed === 'public') return;
-    const identified = await identify(authenticate, bearerToken(request));
-    if (identified.kind === 'refused') throw unauthenticated(identified.because, 'invalid_token');
-    const { caller } = identified;
-    if (!allowed.includes(caller.role)) throw forbidden(`the role ${caller.role} may not do this`);
-    request.caller = caller;
+    request.caller = await admitted(authenticate, bearerToken(request), allowed);
   });
+}
+
+/**
+ * Whether who was let in would be now: its key may have been revoked since, its token have expired. For answers that
+ * have no end. Throws what keeps it from being found out.
+ */
+export async function isStillAdmitted(authenticate: Authenticate, request: FastifyRequest): Promise<boolean> {
+  const allowed = request.routeOptions.config.access;
+  if (allowed === undefined || allowed === 'public') return true;
+  try {
+    await admitted(authenticate, bearerToken(request), allowed);
+    return true;
+  } catch (error) {
+    if (error instanceof Problem && [401, 403].includes(error.status)) return false;
+    throw error;
+  }
+}
+
+async function admitted(
+  authenticate: Authenticate,
+  token: string,
+  allowed: readonly Role[],
+): Promise<Caller> {
+  const identified = await identify(authenticate, token);
+  if (identified.kind === 'refused') throw unauthenticated(identified.because, 'invalid_token');
+  const { caller } = identified;
+  if (!allowed.includes(caller.role)) throw forbidden(`the role ${caller.role} may not do this`);
+  return caller;
 }
 
 /** The caller of a route that is not public. */

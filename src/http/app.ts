@@ -6,6 +6,7 @@ import type { AccountEditor } from '../execution/account-editor.ts';
 import type { CatalogEditor } from '../execution/catalog-editor.ts';
 import type { Executor } from '../execution/executor.ts';
 import type { Authenticate } from '../identity/caller.ts';
+import type { FeedTail } from '../feed/tail.ts';
 import type { KeyKeeper } from '../identity/key-keeper.ts';
 import type { Reads } from '../repository/repository.ts';
 import type { Verifications } from '../verification/verifications.ts';
@@ -14,6 +15,7 @@ import { useClosingConnections } from './closing-connections.ts';
 import { useDocumentation } from './documentation.ts';
 import { answerBrokenClient, answerError, useErrorBoundary } from './error-boundary.ts';
 import { useJsonBodies } from './json-body.ts';
+import type { OpenConnections } from './open-connections.ts';
 import { operations } from './operations/index.ts';
 import { useRateLimit } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
@@ -25,6 +27,7 @@ import { entryRoutes } from './routes/entries.ts';
 import { healthRoutes, type Health } from './routes/health.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
 import { listingRoutes } from './routes/listings.ts';
+import { operationStreamRoutes, type StartStream, type StreamSettings } from './routes/operation-stream.ts';
 import { operationReadRoutes } from './routes/operations.ts';
 import { probeRoutes, type Readiness } from './routes/probes.ts';
 import { rewardRuleRoutes } from './routes/reward-rules.ts';
@@ -41,6 +44,7 @@ export interface AppSettings {
   readonly requestTimeoutMs: number;
   /** Of each caller, to this replica; 0: no limit. */
   readonly requestsPerMinute: number;
+  readonly streams: StreamSettings;
 }
 
 export interface AppDeps {
@@ -51,6 +55,11 @@ export interface AppDeps {
   readonly verifications: Verifications;
   readonly authenticate: Authenticate;
   readonly keyKeeper: KeyKeeper;
+  /** Where the feed ends, for those who follow it. */
+  readonly tail: Pick<FeedTail, 'beyond'>;
+  readonly startStream: StartStream;
+  /** Told of every connection. */
+  readonly openConnections: OpenConnections;
   readonly readiness: Readiness;
   /** Resolves in bounded time. */
   readonly health: () => Promise<Health>;
@@ -87,6 +96,7 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   useErrorBoundary(app);
   useRequestLog(app, deps.log);
   useClosingConnections(app, deps.readiness);
+  deps.openConnections.watch(app.server);
   if (settings.corsOrigins.length > 0) {
     // Before anything can refuse a request: a page may read why it was refused.
     await app.register(cors, {
@@ -125,6 +135,7 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   inventoryRoutes(app, deps);
   entryRoutes(app, deps);
   operationReadRoutes(app, deps);
+  operationStreamRoutes(app, deps, settings.streams);
   verificationRoutes(app, deps);
   apiKeyRoutes(app, deps);
   for (const operation of operations) operation.register(app, deps.executor);

@@ -13,6 +13,7 @@ import { FeedTail } from '../feed/tail.ts';
 import { KeyRing } from '../identity/key-ring.ts';
 import { PlayerTokens } from '../identity/player-tokens.ts';
 import { newOperationId } from '../execution/operation-id.ts';
+import { OpenConnections } from '../http/open-connections.ts';
 import { operationTypes } from '../http/operations/index.ts';
 import { PostgresRepository } from '../repository/postgres/repository.ts';
 import { Verifications } from '../verification/verifications.ts';
@@ -99,7 +100,12 @@ async function serve(
   });
   const verifications = new Verifications({ verifier, records: repository.verifications });
   const tasks = new BackgroundTasks({
-    maxRunning: { jobs: jobTasksMax(config), consumers: consumersMax, streams: 0, chores: choresMax },
+    maxRunning: {
+      jobs: jobTasksMax(config),
+      consumers: consumersMax,
+      streams: config.FEED_STREAMS_MAX,
+      chores: choresMax,
+    },
     log,
   });
   const keyRing = new KeyRing({
@@ -115,6 +121,7 @@ async function serve(
   const playerTokenSettings = playerTokensOf(config);
   const playerTokens = playerTokenSettings === null ? null : await PlayerTokens.open(playerTokenSettings);
   const probe = new DatabaseProbe(repository);
+  const openConnections = new OpenConnections();
   let stopping = false;
   let ready = true;
   const app = await buildApp(
@@ -126,6 +133,9 @@ async function serve(
       verifications,
       authenticate: authentication({ admin: adminKey(config.ADMIN_API_KEY), keyRing, playerTokens }),
       keyKeeper: new KeyKeeper({ keys: repository.apiKeys, newId: newOperationId }),
+      tail,
+      startStream: (name, work) => tasks.start('streams', name, work),
+      openConnections,
       readiness: {
         stopping: () => stopping,
         notReadyBecause: async () => (ready ? (await probe.check()).trouble : 'shutting down'),
@@ -140,6 +150,7 @@ async function serve(
       keepAliveTimeoutMs: config.KEEP_ALIVE_TIMEOUT,
       requestTimeoutMs: config.REQUEST_TIMEOUT,
       requestsPerMinute: config.RATE_LIMIT_MAX,
+      streams: { heartbeatMs: config.FEED_STREAM_HEARTBEAT, stallMs: config.FEED_STREAM_STALL_TIMEOUT },
     },
   );
   await app.listen({ host: config.HOST, port: config.PORT });
@@ -151,6 +162,7 @@ async function serve(
   const stops = shutdownSteps({
     config,
     app,
+    openConnections,
     executor,
     verifications,
     tasks,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/settings.ts';
 import type { Executor } from '../execution/executor.ts';
+import type { OpenConnections } from '../http/open-connections.ts';
 import { stopListening } from '../http/stop-listening.ts';
 import type { TypedApp } from '../http/typed-app.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
@@ -18,6 +19,7 @@ export type Departure = 'leaving' | 'handing over';
 interface Parts {
   readonly config: Config;
   readonly app: TypedApp;
+  readonly openConnections: OpenConnections;
   readonly executor: Executor;
   readonly verifications: Verifications;
   readonly tasks: BackgroundTasks;
@@ -33,8 +35,9 @@ const abortGraceMs = 1000;
 
 /** The steps of a stop, in their order: requests, lanes, jobs, consumers, streams, and last what they all have used. */
 export function shutdownSteps(parts: Parts): (departure: Departure) => readonly ShutdownStep[] {
-  const { app, executor, verifications, tasks, repository } = parts;
+  const { app, openConnections, executor, verifications, tasks, repository } = parts;
   const first = firstSteps(parts);
+  let closed: Promise<void> | undefined;
   const rest: readonly ShutdownStep[] = [
     {
       name: 'finish requests',
@@ -43,7 +46,8 @@ export function shutdownSteps(parts: Parts): (departure: Departure) => readonly 
         for (const kind of ['jobs', 'consumers'] as const) tasks.stop(kind);
         // The one request that can take minutes, and loses nothing by being asked again elsewhere.
         verifications.stop();
-        await app.close();
+        closed = app.close();
+        await Promise.race([closed, openConnections.finished()]);
       },
       waitingFor: () => 'requests under way',
     },
@@ -53,6 +57,11 @@ export function shutdownSteps(parts: Parts): (departure: Departure) => readonly 
       waitingFor: () => `${executor.inFlight} operations`,
     },
     ...taskKinds.map((kind) => drainTasks(tasks, kind)),
+    {
+      name: 'close the server',
+      run: async () => await closed,
+      waitingFor: () => 'connections of clients',
+    },
     {
       name: 'close connections',
       run: async () => await repository.close(),
@@ -65,6 +74,7 @@ export function shutdownSteps(parts: Parts): (departure: Departure) => readonly 
 function firstSteps({
   config,
   app,
+  openConnections,
   onStopping,
   onNotReady,
 }: Parts): Readonly<Record<Departure, ShutdownStep>> {
@@ -83,7 +93,7 @@ function firstSteps({
         onStopping();
         const timer = new AbortController();
         const grace = sleep(config.HANDOVER_GRACE, undefined, { signal: timer.signal });
-        await Promise.race([stopListening(app), grace.catch(() => undefined)]);
+        await Promise.race([stopListening(app), openConnections.finished(), grace.catch(() => undefined)]);
         timer.abort();
       },
     },

@@ -11,7 +11,7 @@ const own = 'player';
 
 /** Each route's roles, as the contract has them. A player's is about its own account, `own`; `other` is another's. */
 const routes: Readonly<
-  Record<string, { roles: readonly string[]; own?: string; body?: object; other?: object }>
+  Record<string, { roles: readonly string[]; own?: string; body?: object; other?: object; query?: string }>
 > = {
   'GET /v1/assets': { roles: everyone },
   'GET /v1/assets/{asset}': { roles: everyone },
@@ -54,6 +54,8 @@ const routes: Readonly<
     other: { account: 'other', asset: 'sword', quantity: 1 },
   },
   'GET /v1/operations': { roles: ['admin', 'service', 'reader'] },
+  // With a cursor that is none: whoever may follow is told so, instead of being sent events without end.
+  'GET /v1/operations/stream': { roles: ['admin', 'service', 'reader'], query: '?after=x' },
   'GET /v1/operations/{id}': { roles: everyone, own },
   'POST /v1/verifications': { roles: ['admin'], body: {} },
   'GET /v1/verifications': { roles: ['admin'] },
@@ -113,7 +115,8 @@ async function send(
     .replace('{asset}', 'gold')
     .replace('{listing}', 'sword')
     .replace('{rule}', 'xp')
-    .replace('{id}', id ?? nobody);
+    .replace('{id}', id ?? nobody)
+    .concat(routes[route]?.query ?? '');
   return await callerNamed(who).call(method, path, body === undefined ? {} : { json: body });
 }
 

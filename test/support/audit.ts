@@ -80,7 +80,7 @@ function expectEffect({ key, effect }: PlannedOperation, receipt: Receipt): void
 }
 
 /** Adds the feed up in its order: every balance and version must follow from the one before. */
-function replay(feed: readonly Receipt[]): {
+export function replay(feed: readonly Receipt[]): {
   balances: Record<string, Record<string, number>>;
   versions: Record<string, number>;
 } {

@@ -52,9 +52,10 @@ export class PublishedApi {
     this.#ajv.addSchema(document, 'openapi.json');
   }
 
-  /** The template, such as `/v1/assets/{asset}`, that a path falls under. */
+  /** The template, such as `/v1/assets/{asset}`, that a path falls under: one without variables comes first. */
   template(path: string): string | null {
     const [plain = ''] = path.split('?');
+    if (plain in this.document.paths) return plain;
     return Object.keys(this.document.paths).find((template) => patternOf(template).test(plain)) ?? null;
   }
 

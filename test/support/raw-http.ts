@@ -32,6 +32,11 @@ export class RawConnection {
     this.#socket.on('close', end);
   }
 
+  /** What has come and was not taken as an answer. */
+  get received(): string {
+    return this.#received.toString('utf8');
+  }
+
   write(bytes: string | Buffer): void {
     this.#socket.write(bytes);
   }
