@@ -1,9 +1,11 @@
 import type { CatalogCache } from '../execution/catalog-cache.ts';
 import type { Executor } from '../execution/executor.ts';
 import type { Health } from '../http/routes/health.ts';
+import type { ConsumerReport } from '../repository/consumers.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
 import type { BackgroundTasks } from './background-tasks.ts';
 import type { DatabaseProbe } from './database-probe.ts';
+import type { SharedAnswer } from './shared-answer.ts';
 
 /** Asks every part of a replica how it is; in bounded time. */
 export async function healthOf({
@@ -13,6 +15,7 @@ export async function healthOf({
   executor,
   catalog,
   tasks,
+  consumers,
   stopping,
 }: {
   version: string;
@@ -21,9 +24,10 @@ export async function healthOf({
   executor: Pick<Executor, 'load'>;
   catalog: Pick<CatalogCache, 'version'>;
   tasks: Pick<BackgroundTasks, 'load'>;
+  consumers: SharedAnswer<readonly ConsumerReport[]>;
   stopping: () => boolean;
 }): Promise<Health> {
-  const { trouble, latencyMs } = await probe.check();
+  const [{ trouble, latencyMs }, reports] = await Promise.all([probe.check(), consumers.get()]);
   const { load } = executor;
   const work = tasks.load;
   const components: Health['components'] = {
@@ -37,6 +41,17 @@ export async function healthOf({
     backgroundTasks: {
       status: statusOf(work.chores.running < work.chores.runningMax),
       ...work,
+    },
+    consumers: {
+      status: statusOf(reports !== null),
+      each: (reports ?? []).map(({ name, position, lag, behindMs, parked, error }) => ({
+        name,
+        position,
+        lag,
+        behindSeconds: Math.round(behindMs / 100) / 10,
+        parked,
+        heldUp: error !== null,
+      })),
     },
     catalog: { status: 'ok', version: catalog.version },
   };

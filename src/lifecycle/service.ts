@@ -23,6 +23,7 @@ import { consumersMax, jobTasksMax, startBackground } from './background.ts';
 import { DatabaseProbe } from './database-probe.ts';
 import { healthOf } from './health.ts';
 import { playerTokensOf, postgresSettings, verifierSettings } from './from-config.ts';
+import { SharedAnswer } from './shared-answer.ts';
 import { shutDown } from './shutdown.ts';
 import { shutdownSteps, type Departure } from './shutdown-steps.ts';
 
@@ -122,6 +123,7 @@ async function serve(
   const playerTokens = playerTokenSettings === null ? null : await PlayerTokens.open(playerTokenSettings);
   const probe = new DatabaseProbe(repository);
   const openConnections = new OpenConnections();
+  const consumers = new SharedAnswer(async () => await repository.consumers.list(), { timeoutMs: 1000 });
   let stopping = false;
   let ready = true;
   const app = await buildApp(
@@ -141,7 +143,16 @@ async function serve(
         notReadyBecause: async () => (ready ? (await probe.check()).trouble : 'shutting down'),
       },
       health: async () =>
-        await healthOf({ version, probe, repository, executor, catalog, tasks, stopping: () => !ready }),
+        await healthOf({
+          version,
+          probe,
+          repository,
+          executor,
+          catalog,
+          tasks,
+          consumers,
+          stopping: () => !ready,
+        }),
       log,
       version,
     },

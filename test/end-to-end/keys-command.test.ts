@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { beforeAll, expect, test } from 'vitest';
 import { callerWith } from '../support/callers.ts';
+import { holdfast } from '../support/command-line.ts';
 import { expectProblem, ok } from '../support/resources.ts';
-import { entry, serveReplica, type ServedReplica } from '../support/served-replicas.ts';
+import { serveReplica, type ServedReplica } from '../support/served-replicas.ts';
 
 let replica: ServedReplica;
 
@@ -12,18 +10,7 @@ beforeAll(async () => {
   replica = await serveReplica();
 });
 
-/** `holdfast keys` as a process of its own, on the replica's database. */
-async function keys(
-  ...args: readonly string[]
-): Promise<{ code: number | null; output: string; errors: string }> {
-  const child = spawn(process.execPath, [entry, 'keys', ...args], {
-    env: { PATH: process.env['PATH'], DATABASE_URL: replica.database.url },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const exit = once(child, 'exit') as Promise<[number | null]>;
-  const [[code], output, errors] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
-  return { code, output, errors };
-}
+const keys = async (...args: readonly string[]) => await holdfast(['keys', ...args], replica.database.url);
 
 test('makes a key that works, lists it without its secret, and revokes it everywhere', async () => {
   const made = await keys('create', '--name', 'cron', '--role', 'reader');

@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { entry } from './served-replicas.ts';
 
 /** The command line as a process of its own, with what it says. */
@@ -62,4 +64,18 @@ export class CommandLine {
     if (trouble !== null && !this.#output.includes(text))
       throw new Error(`the process should say ${JSON.stringify(text)}, but ${trouble}:\n${this.#output}`);
   }
+}
+
+/** Runs a command to its end, on this database. */
+export async function holdfast(
+  args: readonly string[],
+  databaseUrl: string,
+): Promise<{ code: number | null; output: string; errors: string }> {
+  const child = spawn(process.execPath, [entry, ...args], {
+    env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exit = once(child, 'exit') as Promise<[number | null]>;
+  const [[code], output, errors] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
+  return { code, output, errors };
 }

@@ -44,6 +44,22 @@ const BackgroundTasks = Component(
   },
 );
 
+const Consumers = Component(
+  'The consumers of the feed, of all replicas together. `failing`: they can’t be looked at.',
+  {
+    each: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        position: Count('How far it has got.'),
+        lag: Count('About how many operations it has still to handle.'),
+        behindSeconds: Type.Number({ description: 'How long ago the next of them took effect.' }),
+        parked: Count('Operations that it has given up on; `holdfast consumers parked` says why.'),
+        heldUp: Type.Boolean({ description: 'Its last turn failed; `holdfast consumers` says why.' }),
+      }),
+    ),
+  },
+);
+
 const Catalog = Component('This replica’s copy of the catalog.', {
   version: Nullable(Type.Integer({ description: 'Behind the database’s until the next operation asks.' })),
 });
@@ -60,6 +76,7 @@ const Health = Type.Object({
     database: Database,
     lanes: Lanes,
     backgroundTasks: BackgroundTasks,
+    consumers: Consumers,
     catalog: Catalog,
   }),
 });
