@@ -106,7 +106,7 @@ Documentation: ${url}/docs
 PostgreSQL: port ${postgres.port}, data in ${postgres.dataFolder}
 Admin API key: ${key}
 
-Give Alice some gold, buy a sword, look at what she has:
+Give Alice some gold, buy a sword, which earns her experience, and look at what she has:
 
 curl -s ${url}/v1/grants ${headers} -H 'idempotency-key: welcome' -d '{"account":"alice","assets":[{"asset":"gold","quantity":100}]}'
 curl -s ${url}/v1/purchases ${headers} -H 'idempotency-key: first-sword' -d '{"account":"alice","listing":"sword-sale"}'

@@ -7,7 +7,12 @@ export const exampleCatalog = {
     shield: { name: 'Shield', kind: 'item', sellPrice: [{ asset: 'gold', quantity: 3 }], tags: ['armour'] },
     potion: { name: 'Healing potion', kind: 'item', stackLimit: 99, tags: ['consumable'] },
     crown: { name: 'Crown of the first king', kind: 'item', stackLimit: 1, tags: ['unique'] },
-    xp: { name: 'Experience', kind: 'stat', tradable: false },
+    xp: {
+      name: 'Experience',
+      kind: 'stat',
+      tradable: false,
+      properties: { levels: [0, 100, 300, 600, 1000, 1500] },
+    },
   },
   listings: {
     'sword-sale': {
@@ -34,6 +39,13 @@ export const exampleCatalog = {
       price: [{ asset: 'gem', quantity: 100 }],
       goods: [{ asset: 'crown', quantity: 1 }],
       stock: 1,
+    },
+  },
+  'reward-rules': {
+    'xp-for-purchases': {
+      on: { type: 'purchase' },
+      grant: [{ asset: 'xp', quantity: 10 }],
+      dailyLimit: 50,
     },
   },
 } as const;

@@ -4,6 +4,7 @@ import type { Config } from '../config/settings.ts';
 import type { Executor } from '../execution/executor.ts';
 import { ConsumerLoop } from '../feed/consumer-loop.ts';
 import type { Consumer } from '../feed/consumer.ts';
+import { Rewards } from '../feed/rewards/rewards.ts';
 import { Pacer } from '../feed/pacer.ts';
 import type { FeedTail } from '../feed/tail.ts';
 import { scheduledJobs } from '../jobs/index.ts';
@@ -31,7 +32,7 @@ export function startBackground(deps: {
   });
   if (!config.BACKGROUND_WORK) return;
   const pacer = new Pacer({ inFlight: () => executor.inFlight, yieldAt: config.CONSUMER_YIELD_AT });
-  for (const consumer of consumersOf()) {
+  for (const consumer of consumersOf(deps)) {
     const loop = new ConsumerLoop({
       consumer,
       cursors: repository.consumers,
@@ -80,6 +81,24 @@ export function jobTasksMax(config: Config): number {
 }
 
 /** Every consumer of the feed. A new one is a file in `src/feed/` and a line here. */
-function consumersOf(): readonly Consumer[] {
-  return [];
+function consumersOf({
+  config,
+  repository,
+  executor,
+}: {
+  config: Config;
+  repository: PostgresRepository;
+  executor: Executor;
+}): readonly Consumer[] {
+  return [
+    new Rewards({
+      reads: repository,
+      executor,
+      // Of a short queue, callers are left the most.
+      atOnceMax: Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4)),
+    }),
+  ];
 }
+
+/** Rewards in the executor at once, at most: about a page's, and what the lanes take in one batch each (2 × 128). */
+const rewardsAtOnceMax = 256;

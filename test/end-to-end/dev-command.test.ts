@@ -143,7 +143,12 @@ describe('holdfast dev', () => {
     expect((await pasted(grant)) as Receipt).toMatchObject({ type: 'grant', dryRun: false });
     const bought = (await pasted(purchase)) as Receipt;
     expect(bought).toMatchObject({ type: 'purchase', dryRun: false });
-    const held = (await pasted(inventory)) as Inventory;
+    let held = (await pasted(inventory)) as Inventory;
+    await until('the purchase has earned experience', async () => {
+      held = (await pasted(inventory)) as Inventory;
+      return held.version === 3;
+    });
+    expect(held.holdings.find(({ asset }) => asset === 'xp')).toMatchObject({ quantity: 10, level: 1 });
     for (const { asset, balance } of bought.entries)
       expect(held.holdings.find((holding) => holding.asset === asset)?.quantity ?? 0).toBe(balance);
     // Pasted again they change nothing more.
@@ -157,7 +162,7 @@ describe('holdfast dev', () => {
     expect(started.key).toBe(key);
     const [, , inventory = ''] = started.curls;
     const before = (await pasted(inventory)) as Inventory;
-    expect(before).toMatchObject({ version: 2 });
+    expect(before).toMatchObject({ version: 3 });
     for (const line of started.curls) await pasted(line);
     expect(await pasted(inventory)).toEqual(before);
     await stop(started);
@@ -181,7 +186,7 @@ describe('holdfast dev', () => {
     const started = await start();
     expect(started.key).toBe(key);
     const [, , inventory = ''] = started.curls;
-    expect(await pasted(inventory)).toMatchObject({ account: 'alice', version: 2 });
+    expect(await pasted(inventory)).toMatchObject({ account: 'alice', version: 3 });
     await stop(started);
   }, 120_000);
 });

@@ -1,0 +1,38 @@
+import type { RewardInput } from '../../domain/commands/reward.ts';
+import type { Receipt } from '../../domain/operation.ts';
+import { earns, type EarningOperation, type RewardRule } from '../../domain/reward-rule.ts';
+import type { FeedOperation } from '../../repository/consumers.ts';
+
+/** A reward that is to be granted, and the operation that earned it. */
+export interface Earned {
+  readonly operation: FeedOperation;
+  readonly reward: RewardInput;
+}
+
+/** What operations earn by these rules, in the order of the operations. */
+export function earnedBy(operations: readonly FeedOperation[], rules: readonly RewardRule[]): Earned[] {
+  return operations.flatMap((operation) => {
+    const about = rules.filter(({ on }) => on.type === operation.type);
+    // Most operations earn nothing, and need not be read for that.
+    if (about.length === 0) return [];
+    const earning = earningOperation(operation);
+    return about
+      .filter((rule) => earns(rule, earning))
+      .map((rule) => ({ operation, reward: { rule: rule.id, earning } }));
+  });
+}
+
+function earningOperation({ id, type, home, atMs, position, receipt }: FeedOperation): EarningOperation {
+  // The service's own receipt, as the executor wrote it.
+  const { details, entries } = JSON.parse(receipt) as Receipt;
+  const { listing } = details;
+  return {
+    id,
+    type,
+    account: home,
+    atMs,
+    position,
+    listing: typeof listing === 'string' ? listing : null,
+    assets: entries.filter(({ account }) => account === home).map(({ asset }) => asset),
+  };
+}
