@@ -2,13 +2,17 @@ import { afterEach, expect, test } from 'vitest';
 import { openWorkload, replay } from '../support/audit.ts';
 import { Clients } from '../support/clients.ts';
 import { openMarket } from '../support/market.ts';
+import { makeKey } from '../support/callers.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { DatabaseProxy } from '../support/database-proxy.ts';
 import { query } from '../support/query.ts';
 import { chooseSeed, Random } from '../support/random.ts';
-import { receipt } from '../support/resources.ts';
+import { expectProblem, receipt } from '../support/resources.ts';
 import { holdAccount } from '../support/row-lock.ts';
-import { adminApiKey, serveReplicas, type ServedReplica } from '../support/served-replicas.ts';
+import { adminApiKey, serveReplica, serveReplicas, type ServedReplica } from '../support/served-replicas.ts';
 import { StreamFollower, type StreamEvent } from '../support/stream-follower.ts';
 import { until } from '../support/until.ts';
+import { WorkerService } from '../support/worker-service.ts';
 import { planWorkload } from '../support/workload.ts';
 
 const open = new Set<StreamFollower>();
@@ -198,6 +202,64 @@ test('a follower that takes nothing is cut; the others and the requests go on me
   expect(stalled.events.length).toBeLessThan(recorded.length);
   expect(other.end).toBeNull();
 }, 60_000);
+
+test('while the database is away a stream stays open, and then nothing is missing', async () => {
+  const database = await createTestDatabase();
+  const proxy = await DatabaseProxy.before(database.url);
+  const replica = await serveReplica({
+    database,
+    env: {
+      DATABASE_URL: proxy.url,
+      FEED_STREAM_HEARTBEAT: '100ms',
+      FEED_STREAM_STALL_TIMEOUT: '60s',
+      DB_ACQUIRE_TIMEOUT: '500ms',
+    },
+  });
+  await openMarket(replica.api);
+  const other = await serveReplica({ database });
+  const follower = await follow(replica.url);
+  receipt(await replica.api.grant('before', { gold: 1 }));
+  proxy.cut();
+  receipt(await other.api.grant('meanwhile', { gold: 1 }));
+  const heard = follower.comments.length;
+  await until('it is told that nothing came', () => follower.comments.length > heard + 2);
+  proxy.mend();
+  receipt(await other.api.grant('after', { gold: 1 }));
+  const recorded = await onRecord(database.url);
+  await follower.seen(recorded.length);
+  expect(dataOf(follower.events)).toEqual(recorded);
+  expect(follower.end).toBeNull();
+}, 60_000);
+
+test('one that stays away for too long ends the stream, between two events', async () => {
+  const database = await createTestDatabase();
+  const proxy = await DatabaseProxy.before(database.url);
+  const env = { DATABASE_URL: proxy.url, FEED_STREAM_HEARTBEAT: '100ms', FEED_STREAM_STALL_TIMEOUT: '300ms' };
+  const replica = await serveReplica({ database, env });
+  await openMarket(replica.api);
+  const { secret } = await makeKey(replica.api, { name: 'follower', role: 'reader' });
+  const follower = await StreamFollower.open(replica.url, { token: secret });
+  open.add(follower);
+  await follower.seen((await onRecord(database.url)).length);
+  proxy.cut();
+  expect(await follower.over).toBe('ended');
+  expectProblem(await replica.api.get('/v1/operations/stream'), 503, 'database_unavailable');
+  proxy.mend();
+}, 60_000);
+
+test('a handover ends the streams in order, and they go on at the replicas that have taken over', async () => {
+  const service = await WorkerService.start({ WORKERS: '2', HANDOVER_GRACE: '1s' });
+  const followers = await Promise.all(Array.from({ length: 6 }, async () => await follow(service.url)));
+  await service.reload('the replacement is over');
+  for (const follower of followers) {
+    expect(await follower.over).toBe('ended');
+    const next = await follow(service.url, follower.lastEventId);
+    const made = receipt(await service.api.grant('handed.over', { gold: 1 }));
+    await until('it goes on', () => next.ids.at(-1) === made.id);
+    next.close();
+  }
+  expect(service.logged('a replica ended without having drained')).toEqual([]);
+}, 120_000);
 
 /** Puts so many operations into the feed that are 100 kB each: more than fits between a replica and who reads nothing. */
 async function fillFeed(databaseUrl: string, operations: number): Promise<void> {

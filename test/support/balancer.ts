@@ -10,6 +10,7 @@ import { exchange } from './raw-http.ts';
 import { KeylessWriter } from './keyless-writer.ts';
 import { expectProblem, ok, quantities, receipt, type Inventory } from './resources.ts';
 import { scriptedReplicaTests } from './scripted-balancer.ts';
+import { StreamFollower } from './stream-follower.ts';
 import { until } from './until.ts';
 
 const url = 'http://127.0.0.1:8080';
@@ -99,6 +100,15 @@ export function balancerTests(service: 'nginx' | 'haproxy', { lostByAStop }: { l
   }
 
   describe('in front of three replicas', () => {
+    test('the feed can be followed: each event is passed on as it comes', async () => {
+      const follower = await StreamFollower.open(url, { token: replicas.token });
+      for (let i = 0; i < 3; i += 1) {
+        const { id } = receipt(await api.grant('followed', { gold: 1 }));
+        await until('its event has come', () => follower.ids.at(-1) === id);
+      }
+      follower.close();
+    });
+
     test('purchases are spread over them, over connections that are kept', async () => {
       // What others have left behind on these ports waits for its time to pass as well.
       const leftBehind = await connectionsToReplicas();

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createTestDatabase } from '../../../test/support/database.ts';
 import { postgresSettings } from '../../../test/support/repositories.ts';
+import { readPage } from './consumer-statements.ts';
 import { PostgresRepository } from './repository.ts';
 
 // What a page of the feed costs when there are a million operations: as much as when there are few, wherever it is.
@@ -68,6 +69,12 @@ async function sentBy(work: () => Promise<unknown>): Promise<Sent[]> {
   }
 }
 
+/** What a consumer's turn sends for its page; unlike a follower's it is named, and comes to be planned for all values. */
+function consumersPageAt(after: number): Sent {
+  return { text: readPage.text, values: [after, operations, limit] };
+}
+
+/** What the service sends for a page of the feed. */
 async function pageAt(after: number): Promise<Sent> {
   let read = 0;
   const sent = await sentBy(async () => {
@@ -114,10 +121,14 @@ describe.each(['never analyzed', 'just analyzed'])('a million operations, %s', (
   });
 
   describe.each(['for its values', 'for all values'] as const)('planned %s', (how) => {
-    test.each(Object.entries(places))(
-      'a page at the %s is a short walk along the index',
-      async (_place, after) => {
-        const plan = await planOf(await pageAt(after), how);
+    const pages = Object.entries(places).flatMap(([place, after]) => [
+      { whose: 'a follower', place, after, pageOf: pageAt },
+      { whose: 'a consumer', place, after, pageOf: consumersPageAt },
+    ]);
+    test.each(pages)(
+      'a page for $whose at the $place is a short walk along the index',
+      async ({ after, pageOf }) => {
+        const plan = await planOf(await pageOf(after), how);
         const scans = nodesOf(plan).filter((node) => node['Relation Name'] !== undefined);
         expect(scans).toMatchObject([
           { 'Node Type': 'Index Scan', 'Relation Name': 'operations', 'Index Name': 'operations_position' },
