@@ -6,6 +6,7 @@ import { jobSettings } from './job-settings.ts';
 import { serviceSettings } from './service-settings.ts';
 import { streamSettings } from './stream-settings.ts';
 import { verificationSettings } from './verification-settings.ts';
+import { webhookSettings } from './webhook-settings.ts';
 import { workerSettings } from './worker-settings.ts';
 
 /** Every setting, in the order in which `holdfast config` and the documents list them. */
@@ -18,6 +19,7 @@ export const settings = {
   ...backgroundSettings,
   ...streamSettings,
   ...jobSettings,
+  ...webhookSettings,
   ...verificationSettings,
 };
 

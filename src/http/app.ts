@@ -5,10 +5,12 @@ import { fastify, LogController, type FastifyBaseLogger } from 'fastify';
 import type { AccountEditor } from '../execution/account-editor.ts';
 import type { CatalogEditor } from '../execution/catalog-editor.ts';
 import type { Executor } from '../execution/executor.ts';
+import type { WebhookKeeper } from '../feed/webhooks/webhook-keeper.ts';
 import type { Authenticate } from '../identity/caller.ts';
 import type { FeedTail } from '../feed/tail.ts';
 import type { KeyKeeper } from '../identity/key-keeper.ts';
 import type { Reads } from '../repository/repository.ts';
+import type { WebhookDeliveries } from '../repository/webhook-deliveries.ts';
 import type { Verifications } from '../verification/verifications.ts';
 import { useAccess } from './access.ts';
 import { useClosingConnections } from './closing-connections.ts';
@@ -16,7 +18,7 @@ import { useDocumentation } from './documentation.ts';
 import { answerBrokenClient, answerError, useErrorBoundary } from './error-boundary.ts';
 import { useJsonBodies } from './json-body.ts';
 import type { OpenConnections } from './open-connections.ts';
-import { operations } from './operations/index.ts';
+import { operations, operationTypes } from './operations/index.ts';
 import { useRateLimit } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import { useRequestLog } from './request-log.ts';
@@ -32,6 +34,8 @@ import { operationReadRoutes } from './routes/operations.ts';
 import { probeRoutes, type Readiness } from './routes/probes.ts';
 import { rewardRuleRoutes } from './routes/reward-rules.ts';
 import { verificationRoutes } from './routes/verifications.ts';
+import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import type { TypedApp } from './typed-app.ts';
 import { useUnknownRoutes } from './unknown-routes.ts';
 import { useValidation } from './validation.ts';
@@ -60,6 +64,8 @@ export interface AppDeps {
   readonly startStream: StartStream;
   /** Told of every connection. */
   readonly openConnections: OpenConnections;
+  readonly webhookKeeper: WebhookKeeper;
+  readonly webhookDeliveries: WebhookDeliveries;
   readonly readiness: Readiness;
   /** Resolves in bounded time. */
   readonly health: () => Promise<Health>;
@@ -138,6 +144,8 @@ export async function buildApp(deps: AppDeps, settings: AppSettings): Promise<Ty
   operationStreamRoutes(app, deps, settings.streams);
   verificationRoutes(app, deps);
   apiKeyRoutes(app, deps);
+  webhookRoutes(app, { ...deps, operationTypes: operationTypes.map(({ type }) => type) });
+  webhookDeliveryRoutes(app, deps);
   for (const operation of operations) operation.register(app, deps.executor);
   await app.ready();
   return app;

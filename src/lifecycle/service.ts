@@ -10,6 +10,7 @@ import { adminKey } from '../identity/admin-key.ts';
 import { authentication } from '../identity/authentication.ts';
 import { KeyKeeper } from '../identity/key-keeper.ts';
 import { FeedTail } from '../feed/tail.ts';
+import { WebhookKeeper } from '../feed/webhooks/webhook-keeper.ts';
 import { KeyRing } from '../identity/key-ring.ts';
 import { PlayerTokens } from '../identity/player-tokens.ts';
 import { newOperationId } from '../execution/operation-id.ts';
@@ -138,6 +139,12 @@ async function serve(
       tail,
       startStream: (name, work) => tasks.start('streams', name, work),
       openConnections,
+      webhookKeeper: new WebhookKeeper({
+        webhooks: repository.webhooks,
+        newId: newOperationId,
+        allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+      }),
+      webhookDeliveries: repository.webhookDeliveries,
       readiness: {
         stopping: () => stopping,
         notReadyBecause: async () => (ready ? (await probe.check()).trouble : 'shutting down'),

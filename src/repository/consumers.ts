@@ -1,4 +1,5 @@
 import type { JobRequest } from './jobs.ts';
+import type { NewDelivery } from './webhook-queue.ts';
 
 /** Where the consumers of the feed have got to: a row each, and whoever has it locked is the one that works. */
 export interface ConsumerCursors {
@@ -49,6 +50,8 @@ export interface Turn {
   park(operation: FeedOperation, reason: string): void;
   /** Asks for jobs. */
   enqueue(jobs: readonly JobRequest[]): void;
+  /** Writes down what endpoints are to get; passes over those that are gone or disabled. */
+  deliver(deliveries: readonly NewDelivery[]): void;
 }
 
 /** A turn with the cursor itself. */

@@ -63,6 +63,13 @@ const routes: Readonly<
   'POST /v1/api-keys': { roles: ['admin'], body: { name: 'made', role: 'reader' } },
   'GET /v1/api-keys': { roles: ['admin'] },
   'DELETE /v1/api-keys/{id}': { roles: ['admin'] },
+  'POST /v1/webhooks': { roles: ['admin'], body: { url: 'https://shop.example/hook' } },
+  'GET /v1/webhooks': { roles: ['admin'] },
+  'GET /v1/webhooks/{id}': { roles: ['admin'] },
+  'DELETE /v1/webhooks/{id}': { roles: ['admin'] },
+  'POST /v1/webhooks/{id}/rotate-secret': { roles: ['admin'], body: {} },
+  'GET /v1/webhooks/{id}/deliveries': { roles: ['admin'] },
+  'POST /v1/webhooks/{id}/deliveries/{delivery}/retry': { roles: ['admin'], body: {} },
 };
 
 const nobody = '0199a7c2-0000-7000-8000-000000000000';
@@ -116,6 +123,7 @@ async function send(
     .replace('{listing}', 'sword')
     .replace('{rule}', 'xp')
     .replace('{id}', id ?? nobody)
+    .replace('{delivery}', nobody)
     .concat(routes[route]?.query ?? '');
   return await callerNamed(who).call(method, path, body === undefined ? {} : { json: body });
 }

@@ -25,6 +25,10 @@ export class ParkingTurn implements Turn {
     this.parked.set(id, reason);
   }
 
+  deliver(): never {
+    throw new Error('nothing is delivered here');
+  }
+
   enqueue(): void {
     throw new Error('rewards need no jobs');
   }

@@ -66,6 +66,10 @@ class UnlockedTurn implements CursorTurn {
     throw new Error('nothing is parked here');
   }
 
+  deliver(): void {
+    throw new Error('nothing is delivered here');
+  }
+
   unpark(): void {
     throw new Error('nothing is parked here');
   }

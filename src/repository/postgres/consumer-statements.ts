@@ -47,6 +47,20 @@ export const park = statement(
    on conflict (consumer, position) do update set reason = excluded.reason, retry = false`,
 );
 
+/**
+ * $1 endpoints, $2 positions, $3 operations. For those endpoints that are still there, and that can't be deleted until
+ * this is kept: then whoever deletes their deliveries finds these as well.
+ */
+export const deliver = statement(
+  'deliver',
+  `insert into webhook_deliveries (webhook, position, operation)
+   select webhook, position, operation
+   from unnest($1::uuid[], $2::bigint[], $3::uuid[]) as new (webhook, position, operation)
+   where webhook in (
+     select id from webhooks where id = any ($1::uuid[]) and disabled_at is null order by id for key share)
+   on conflict do nothing`,
+);
+
 /** $1 consumer, $2 position. */
 export const unpark = statement(
   'unpark',

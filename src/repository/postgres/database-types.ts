@@ -162,6 +162,37 @@ export interface Verifications {
   started_at: Timestamp;
 }
 
+export interface WebhookDeliveries {
+  attempted_at: Timestamp | null;
+  attempts: Generated<number>;
+  created_at: Generated<Timestamp>;
+  duration_ms: number | null;
+  error: string | null;
+  finished_at: Timestamp | null;
+  next_attempt_at: Generated<Timestamp | null>;
+  operation: string;
+  position: number;
+  response_body: string | null;
+  response_status: number | null;
+  status: Generated<string>;
+  webhook: string;
+}
+
+export interface Webhooks {
+  created_at: Generated<Timestamp>;
+  disabled_at: Timestamp | null;
+  disabled_because: string | null;
+  failing_since: Timestamp | null;
+  id: string;
+  resting_until: Timestamp | null;
+  retired_secret: string | null;
+  retired_until: Timestamp | null;
+  secret: string;
+  since: number;
+  types: string[] | null;
+  url: string;
+}
+
 export interface DB {
   accounts: Accounts;
   api_keys: ApiKeys;
@@ -177,4 +208,6 @@ export interface DB {
   reward_rules: RewardRules;
   stock: Stock;
   verifications: Verifications;
+  webhook_deliveries: WebhookDeliveries;
+  webhooks: Webhooks;
 }

@@ -1,11 +1,12 @@
-import type { QueryResult } from 'pg';
+import { CompiledQuery, type Transaction } from 'kysely';
 import type { JobRequest } from '../jobs.ts';
+import type { DB } from './database-types.ts';
 import type { Saving } from './savings.ts';
 import { statement } from './statements.ts';
 
 /** What sends a statement: a client of `pg` that is in a transaction. */
 interface Sender {
-  query(text: string, values: unknown[]): Promise<QueryResult>;
+  query(text: string, values: unknown[]): Promise<unknown>;
 }
 
 /**
@@ -38,3 +39,10 @@ const addJobs = statement(
   select count(*) from graphile_worker.add_jobs(
     array(select json_populate_recordset(null::graphile_worker.job_spec, $1::json)))`,
 );
+
+/** What sends a statement in a transaction of Kysely's. */
+export function senderOf(transaction: Transaction<DB>): Sender {
+  return {
+    query: async (text, values) => await transaction.executeQuery(CompiledQuery.raw(text, values)),
+  };
+}

@@ -8,6 +8,9 @@ import { UnavailableError } from '../errors.ts';
 import type { JobOwners, JobRemains } from '../jobs.ts';
 import type { Repository, TransactionOptions, Tx } from '../repository.ts';
 import type { VerificationRecords } from '../verifications.ts';
+import type { WebhookDeliveries } from '../webhook-deliveries.ts';
+import type { WebhookQueue } from '../webhook-queue.ts';
+import type { Webhooks } from '../webhooks.ts';
 import { PostgresApiKeys } from './api-keys.ts';
 import { PostgresAudit } from './audit.ts';
 import { catalogOf } from './catalog-rows.ts';
@@ -22,6 +25,9 @@ import { checkServer, type ServerCheckLog } from './server-check.ts';
 import { catalog } from './statements.ts';
 import { PostgresTx, type TransactionSettings } from './transaction.ts';
 import { PostgresVerificationRecords } from './verifications.ts';
+import { PostgresWebhookDeliveries } from './webhook-deliveries.ts';
+import { PostgresWebhookQueue } from './webhook-queue.ts';
+import { PostgresWebhooks } from './webhooks.ts';
 
 export interface PostgresSettings extends TransactionSettings {
   readonly connectionString: string;
@@ -72,6 +78,10 @@ export class PostgresRepository extends PostgresReads implements Repository {
   readonly consumers: ConsumerCursors;
   readonly jobOwners: JobOwners;
   readonly jobRemains: JobRemains;
+  readonly webhooks: Webhooks;
+  readonly webhookDeliveries: WebhookDeliveries;
+  /** On a connection of those for background work. */
+  readonly webhookQueue: WebhookQueue;
 
   static open(settings: PostgresSettings, onConnectionError: (error: Error) => void): PostgresRepository {
     const common = {
@@ -121,6 +131,11 @@ export class PostgresRepository extends PostgresReads implements Repository {
     this.jobOwners = new PostgresJobOwners(background);
     this.jobRemains = new PostgresJobRemains(background);
     this.consumers = new PostgresConsumerCursors(background, db, settings);
+    this.webhooks = new PostgresWebhooks(db);
+    this.webhookDeliveries = new PostgresWebhookDeliveries(db);
+    this.webhookQueue = new PostgresWebhookQueue(
+      new Kysely<DB>({ dialect: new PostgresDialect({ pool: background }) }),
+    );
   }
 
   async transaction<Result>(

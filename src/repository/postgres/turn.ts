@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { Cursor, CursorTurn, FeedOperation, TurnOptions } from '../consumers.ts';
 import type { JobRequest } from '../jobs.ts';
+import type { NewDelivery } from '../webhook-queue.ts';
 import { commit } from './commit.ts';
 import * as statements from './consumer-statements.ts';
 import { jobSaving } from './enqueue-jobs.ts';
@@ -84,6 +85,15 @@ export class PostgresTurn implements CursorTurn {
 
   enqueue(jobs: readonly JobRequest[]): void {
     if (jobs.length > 0) this.#kept.push(jobSaving(jobs));
+  }
+
+  deliver(deliveries: readonly NewDelivery[]): void {
+    if (deliveries.length === 0) return;
+    this.#keep(statements.deliver, [
+      deliveries.map(({ webhook }) => webhook),
+      deliveries.map(({ position }) => position),
+      deliveries.map(({ operation }) => operation),
+    ]);
   }
 
   unpark({ position }: FeedOperation): void {
