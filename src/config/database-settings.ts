@@ -21,7 +21,7 @@ export const databaseSettings = {
       'Connections to the database at most, of each replica; LANES, PATIENT_WORKERS and one more of them are for transactions, DB_BACKGROUND_CONNS for background work, the rest for reads.',
     min: 2,
     max: 1000,
-    default: { development: '12', staging: '20', production: '50' },
+    default: { development: '10', staging: '20', production: '50' },
   }),
   DB_BACKGROUND_CONNS: integer({
     description:
