@@ -85,15 +85,18 @@ function consumersOf({
   config,
   repository,
   executor,
+  log,
 }: {
   config: Config;
   repository: PostgresRepository;
   executor: Executor;
+  log: Logger;
 }): readonly Consumer[] {
   return [
     new Rewards({
       reads: repository,
       executor,
+      log,
       // Of a short queue, callers are left the most.
       atOnceMax: Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4)),
     }),

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { Receipt } from '../../src/domain/operation.ts';
 import type { Executor } from '../../src/execution/executor.ts';
 import { Rewards } from '../../src/feed/rewards/rewards.ts';
@@ -36,12 +37,22 @@ export class ParkingTurn implements Turn {
 
 /** Has the consumer handle these operations, and answers what it parked. */
 export async function handleRewards(
-  deps: { repository: Repository; executor: Executor; atOnceMax?: number },
+  deps: {
+    repository: Repository;
+    /** Default: the repository. */
+    reads?: Pick<Repository, 'enabledRewardRules'>;
+    executor: Executor;
+    atOnceMax?: number;
+  },
   operations: readonly FeedOperation[],
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ReadonlyMap<string, string>> {
-  const { repository, executor, atOnceMax = 64 } = deps;
+  const { repository, reads = repository, executor, atOnceMax = 64 } = deps;
   const turn = new ParkingTurn();
-  await new Rewards({ reads: repository, executor, atOnceMax }).handle(operations, turn, signal);
+  const logged: unknown[] = [];
+  const log = { warn: (fields: object) => logged.push(fields) };
+  await new Rewards({ reads, executor, log, atOnceMax }).handle(operations, turn, signal);
+  // Whatever is parked is told of.
+  expect(logged).toEqual([...turn.parked].map(([operation, reason]) => ({ operation, reason })));
   return turn.parked;
 }

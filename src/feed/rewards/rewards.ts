@@ -1,6 +1,7 @@
 import type { Executor } from '../../execution/executor.ts';
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
+import type { ConsumerLog } from '../consumer-loop.ts';
 import type { Consumer } from '../consumer.ts';
 import { sleepUntil } from '../sleep-until.ts';
 import { earnedBy } from './earned.ts';
@@ -18,16 +19,19 @@ export class Rewards implements Consumer {
   readonly from = 'beginning';
   readonly #reads: Pick<Reads, 'enabledRewardRules'>;
   readonly #executor: Pick<Executor, 'execute'>;
+  readonly #log: Pick<ConsumerLog, 'warn'>;
   readonly #atOnceMax: number;
 
   /** `atOnceMax`: rewards that are in the executor at once, at most. */
   constructor(deps: {
     reads: Pick<Reads, 'enabledRewardRules'>;
     executor: Pick<Executor, 'execute'>;
+    log: Pick<ConsumerLog, 'warn'>;
     atOnceMax: number;
   }) {
     this.#reads = deps.reads;
     this.#executor = deps.executor;
+    this.#log = deps.log;
     this.#atOnceMax = deps.atOnceMax;
   }
 
@@ -56,6 +60,10 @@ export class Rewards implements Consumer {
         reasons.set(operation, [...(reasons.get(operation) ?? []), reason]);
       });
     }
-    for (const [operation, why] of reasons) turn.park(operation, why.join('; '));
+    for (const [operation, why] of reasons) {
+      const reason = why.join('; ');
+      turn.park(operation, reason);
+      this.#log.warn({ operation: operation.id, reason }, 'a reward was refused, and is parked');
+    }
   }
 }

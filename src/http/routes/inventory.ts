@@ -75,11 +75,12 @@ export function inventoryRoutes(app: TypedApp, { reads }: { reads: Reads }): voi
       if (ownAlone && matchesEtag(request.headers['if-none-match'], version))
         return await reply.code(304).send();
       const page = pageOf(holdings, limit, {
-        item: ({ quantity, reserved, ...holding }) => ({
+        item: ({ quantity, reserved, level, ...holding }) => ({
           ...holding,
           quantity,
           reserved,
           available: quantity - reserved,
+          ...(level === undefined ? {} : { level }),
         }),
         cursor: (last) => encodeCursor(`inventory of ${account}`, last.asset),
       });
