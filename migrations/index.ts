@@ -3,6 +3,7 @@ import * as apiKeys from './0002-api-keys.ts';
 import * as consumers from './0003-consumers.ts';
 import * as webhooks from './0004-webhooks.ts';
 import * as rewardRules from './0005-reward-rules.ts';
+import * as pruning from './0006-pruning.ts';
 import type { Migration } from './migration.ts';
 
 /**
@@ -15,4 +16,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003_consumers': consumers,
   '0004_webhooks': webhooks,
   '0005_reward_rules': rewardRules,
+  '0006_pruning': pruning,
 };

@@ -59,7 +59,11 @@ export function startBackground(deps: {
     jobs: scheduledJobs({
       verifications,
       jobRemains: repository.jobRemains,
-      settings: { verifySchedule: config.VERIFY_SCHEDULE },
+      idempotencyKeys: repository.idempotencyKeys,
+      settings: {
+        verifySchedule: config.VERIFY_SCHEDULE,
+        idempotencyKeysKeptMs: config.IDEMPOTENCY_KEY_RETENTION,
+      },
       log,
     }),
     tasks,

@@ -127,6 +127,11 @@ export interface ParkedOperations {
   retry: Generated<boolean>;
 }
 
+export interface Pruning {
+  name: string;
+  position: number;
+}
+
 export interface PurchaseCounts {
   account: string;
   bucket: number;
@@ -204,6 +209,7 @@ export interface DB {
   listings: Listings;
   operations: Operations;
   parked_operations: ParkedOperations;
+  pruning: Pruning;
   purchase_counts: PurchaseCounts;
   reward_rules: RewardRules;
   stock: Stock;

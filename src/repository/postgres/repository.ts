@@ -5,6 +5,7 @@ import type { ApiKeys } from '../api-keys.ts';
 import type { Audit } from '../audit.ts';
 import type { ConsumerCursors } from '../consumers.ts';
 import { UnavailableError } from '../errors.ts';
+import type { IdempotencyKeys } from '../idempotency-keys.ts';
 import type { JobOwners, JobRemains } from '../jobs.ts';
 import type { Repository, TransactionOptions, Tx } from '../repository.ts';
 import type { VerificationRecords } from '../verifications.ts';
@@ -17,6 +18,7 @@ import { catalogOf } from './catalog-rows.ts';
 import { PostgresConsumerCursors } from './consumers.ts';
 import type { DB } from './database-types.ts';
 import { translated } from './errors.ts';
+import { PostgresIdempotencyKeys } from './idempotency-keys.ts';
 import { PostgresJobOwners } from './job-owners.ts';
 import { PostgresJobRemains } from './job-remains.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -82,6 +84,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
   readonly webhookDeliveries: WebhookDeliveries;
   /** On a connection of those for background work. */
   readonly webhookQueue: WebhookQueue;
+  readonly idempotencyKeys: IdempotencyKeys;
 
   static open(settings: PostgresSettings, onConnectionError: (error: Error) => void): PostgresRepository {
     const common = {
@@ -130,6 +133,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
     this.apiKeys = new PostgresApiKeys(db);
     this.jobOwners = new PostgresJobOwners(background);
     this.jobRemains = new PostgresJobRemains(background);
+    this.idempotencyKeys = new PostgresIdempotencyKeys(background);
     this.consumers = new PostgresConsumerCursors(background, db, settings);
     this.webhooks = new PostgresWebhooks(db);
     this.webhookDeliveries = new PostgresWebhookDeliveries(db);
