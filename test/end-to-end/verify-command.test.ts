@@ -50,12 +50,12 @@ test('a sound ledger: what was checked, and exit code 0', async () => {
   expect({ code, output }).toEqual({
     code: 0,
     output: [
-      '                6 accounts',
-      '               11 holdings',
-      '               31 entries',
-      '               20 operations',
+      '                7 accounts',
+      '               12 holdings',
+      '               33 entries',
+      '               22 operations',
       '                5 listings',
-      '                3 purchase counts',
+      '                4 purchase counts',
       'Nothing is wrong with it.',
       '',
     ].join('\n'),
@@ -91,7 +91,7 @@ describe('one that is not', () => {
     expect(code).toBe(1);
     expect(JSON.parse(output)).toMatchObject({
       sound: false,
-      counts: { operations: 20 },
+      counts: { operations: 22 },
       discrepancyCount: 3,
       discrepancies: [{ kind: 'stock_remaining', where: { listing: 'limited' }, expected: 25, found: 26 }],
     });
