@@ -60,7 +60,12 @@ onEveryRepository((world) => {
     const second = two.transaction(async (tx) => await tx.lockCatalog());
     await waiting(world(), 'two', 'one');
     await first.commit();
-    expect(await second).toEqual({ version: 2, assets: new Map([['gold', gold]]), listings: new Map() });
+    expect(await second).toEqual({
+      version: 2,
+      assets: new Map([['gold', gold]]),
+      listings: new Map(),
+      rewardRules: new Map(),
+    });
   });
 
   test('the catalog’s lock keeps nobody from reading its version', async () => {
