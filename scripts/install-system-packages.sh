@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that test/deploy needs: only what is missing, without starting any of their services.
+# Installs the Debian packages that test/deploy and the relay's tests need: only what is missing, without starting any of
+# their services.
 # As root, or with sudo. May be run any number of times.
 set -euo pipefail
 
@@ -7,6 +8,7 @@ set -euo pipefail
 packages=(
   curl
   haproxy
+  nats-server
   nginx
   openssl
   pgbouncer

@@ -24,6 +24,12 @@ export function contradictions(config: Config): string[] {
   }
   if (config.CONSUMER_RETRY_BACKOFF > config.CONSUMER_RETRY_BACKOFF_MAX)
     faults.push('CONSUMER_RETRY_BACKOFF must not be longer than CONSUMER_RETRY_BACKOFF_MAX');
+  if (config.NATS_MAX_AGE > 0 && config.NATS_DUPLICATE_WINDOW > config.NATS_MAX_AGE)
+    faults.push('NATS_DUPLICATE_WINDOW must not be longer than NATS_MAX_AGE');
+  if (config.NATS_TIMEOUT >= config.CONSUMER_TURN_TIMEOUT)
+    faults.push('NATS_TIMEOUT must be shorter than CONSUMER_TURN_TIMEOUT');
+  if (config.NATS_CREDS_FILE !== null && config.NATS_URL === null)
+    faults.push('NATS_CREDS_FILE is set, but NATS_URL is not');
   const { JWT_SECRET, JWT_JWKS, JWT_ISSUER, JWT_AUDIENCE } = config;
   if (JWT_SECRET !== null && JWT_JWKS !== null)
     faults.push('JWT_SECRET and JWT_JWKS exclude each other: tokens are signed in one way');

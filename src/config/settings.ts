@@ -3,6 +3,7 @@ import { databaseSettings } from './database-settings.ts';
 import { executionSettings } from './execution-settings.ts';
 import { identitySettings } from './identity-settings.ts';
 import { jobSettings } from './job-settings.ts';
+import { relaySettings } from './relay-settings.ts';
 import { serviceSettings } from './service-settings.ts';
 import { streamSettings } from './stream-settings.ts';
 import { verificationSettings } from './verification-settings.ts';
@@ -20,6 +21,7 @@ export const settings = {
   ...streamSettings,
   ...jobSettings,
   ...webhookSettings,
+  ...relaySettings,
   ...verificationSettings,
 };
 

@@ -12,6 +12,7 @@ import { JobRunner } from '../jobs/job-runner.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
 import type { Verifications } from '../verification/verifications.ts';
 import type { BackgroundTasks } from './background-tasks.ts';
+import type { OpenedRelay } from './relay.ts';
 
 /** Consumers that a replica may work. */
 export const consumersMax = 16;
@@ -24,13 +25,21 @@ export function startBackground(deps: {
   tail: FeedTail;
   verifications: Verifications;
   tasks: BackgroundTasks;
+  /** Null: operations are not relayed. */
+  relay: OpenedRelay | null;
   log: Logger;
 }): void {
-  const { config, repository, executor, tail, verifications, tasks, log } = deps;
+  const { config, repository, executor, tail, verifications, tasks, relay, log } = deps;
   tasks.start('chores', 'look where the feed ends', async ({ stopping }) => {
     await tail.run(stopping);
   });
   if (!config.BACKGROUND_WORK) return;
+  if (relay !== null) {
+    // A chore, so that it outlives the consumer that needs it.
+    tasks.start('chores', 'keep a connection to NATS', async ({ stopping }) => {
+      await relay.broker.run(stopping);
+    });
+  }
   const pacer = new Pacer({ inFlight: () => executor.inFlight, yieldAt: config.CONSUMER_YIELD_AT });
   for (const consumer of consumersOf(deps)) {
     const loop = new ConsumerLoop({
@@ -90,11 +99,13 @@ function consumersOf({
   repository,
   executor,
   log,
+  relay,
 }: {
   config: Config;
   repository: PostgresRepository;
   executor: Executor;
   log: Logger;
+  relay: OpenedRelay | null;
 }): readonly Consumer[] {
   return [
     new Rewards({
@@ -104,6 +115,7 @@ function consumersOf({
       // Of a short queue, callers are left the most.
       atOnceMax: Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4)),
     }),
+    ...(relay === null ? [] : [relay.consumer]),
   ];
 }
 

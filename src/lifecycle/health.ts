@@ -1,5 +1,6 @@
 import type { CatalogCache } from '../execution/catalog-cache.ts';
 import type { Executor } from '../execution/executor.ts';
+import type { Broker } from '../feed/relay/broker.ts';
 import type { Health } from '../http/routes/health.ts';
 import type { ConsumerReport } from '../repository/consumers.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
@@ -16,6 +17,7 @@ export async function healthOf({
   catalog,
   tasks,
   consumers,
+  relay,
   stopping,
 }: {
   version: string;
@@ -25,6 +27,8 @@ export async function healthOf({
   catalog: Pick<CatalogCache, 'version'>;
   tasks: Pick<BackgroundTasks, 'load'>;
   consumers: SharedAnswer<readonly ConsumerReport[]>;
+  /** Null: this replica relays nothing. */
+  relay: Pick<Broker, 'trouble'> | null;
   stopping: () => boolean;
 }): Promise<Health> {
   const [{ trouble, latencyMs }, reports] = await Promise.all([probe.check(), consumers.get()]);
@@ -54,6 +58,7 @@ export async function healthOf({
       })),
     },
     catalog: { status: 'ok', version: catalog.version },
+    ...(relay === null ? {} : { relay: relayHealth(relay) }),
   };
   const well = Object.values(components).every(({ status }) => status === 'ok');
   return {
@@ -62,6 +67,10 @@ export async function healthOf({
     uptimeSeconds: Math.floor(process.uptime()),
     components,
   };
+}
+
+function relayHealth({ trouble }: Pick<Broker, 'trouble'>): NonNullable<Health['components']['relay']> {
+  return { status: statusOf(trouble === null), reason: trouble?.kind ?? null };
 }
 
 function statusOf(well: boolean): 'ok' | 'failing' {

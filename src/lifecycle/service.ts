@@ -25,6 +25,7 @@ import { DatabaseProbe } from './database-probe.ts';
 import { healthOf } from './health.ts';
 import { playerTokensOf, postgresSettings, verifierSettings } from './from-config.ts';
 import { SharedAnswer } from './shared-answer.ts';
+import { openRelay } from './relay.ts';
 import { shutDown } from './shutdown.ts';
 import { shutdownSteps, type Departure } from './shutdown-steps.ts';
 
@@ -122,6 +123,7 @@ async function serve(
   });
   const playerTokenSettings = playerTokensOf(config);
   const playerTokens = playerTokenSettings === null ? null : await PlayerTokens.open(playerTokenSettings);
+  const relay = await openRelay(config, { repository, log });
   const probe = new DatabaseProbe(repository);
   const openConnections = new OpenConnections();
   const consumers = new SharedAnswer(async () => await repository.consumers.list(), { timeoutMs: 1000 });
@@ -158,6 +160,7 @@ async function serve(
           catalog,
           tasks,
           consumers,
+          relay: relay?.broker ?? null,
           stopping: () => !ready,
         }),
       log,
@@ -175,7 +178,7 @@ async function serve(
   const { address, family, port } = app.server.address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   log.info({ url }, 'serving');
-  startBackground({ config, repository, executor, tail, verifications, tasks, log });
+  startBackground({ config, repository, executor, tail, verifications, tasks, relay, log });
 
   const stops = shutdownSteps({
     config,

@@ -46,6 +46,8 @@ export interface FeedOperation {
 
 /** All that can be kept together with the cursor's move. It is sent with the commit. */
 export interface Turn {
+  /** The parked operation that is tried again, out of its order; undefined: what is handled follows the cursor. */
+  readonly retry: FeedOperation | undefined;
   /** Sets an operation aside: the cursor passes it, and people are told. */
   park(operation: FeedOperation, reason: string): void;
   /** Asks for jobs. */
@@ -59,8 +61,6 @@ export interface CursorTurn extends Turn {
   readonly cursor: Cursor;
   /** Up to where the feed can be read; learnt after the cursor was locked. */
   readonly end: number;
-  /** A parked operation that is to be tried again. */
-  readonly retry: FeedOperation | undefined;
   /** What comes after the cursor, up to the end. */
   read(limit: number): Promise<readonly FeedOperation[]>;
   /** Everything up to here has been handled. */

@@ -1,8 +1,10 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Api } from '../support/api.ts';
 import { blocksOf, type DocumentBlock } from '../support/document-blocks.ts';
+import { expectAllRelayed } from '../support/relay-audit.ts';
 import { until } from '../support/until.ts';
 import { ComposeProject } from './compose-project.ts';
 import { docker, run } from './engine.ts';
@@ -17,7 +19,7 @@ const nextVersion = '999.0.0';
 
 let project: ComposeProject;
 let blocks: Record<
-  'settings' | 'build' | 'up' | 'purchase' | 'verify' | 'reload' | 'down' | 'upgrade' | 'rollback',
+  'settings' | 'build' | 'up' | 'purchase' | 'verify' | 'reload' | 'nats' | 'down' | 'upgrade' | 'rollback',
   DocumentBlock
 >;
 let settings: Record<string, string>;
@@ -30,9 +32,20 @@ beforeAll(async () => {
   project = await ComposeProject.create();
   leaving.push(async () => await project.remove());
   const all = await blocksOf('compose');
-  const [settings, build, up, purchase, verify, reload, down, upgrade, rollback] = all;
-  expect(all).toHaveLength(9);
-  blocks = { settings, build, up, purchase, verify, reload, down, upgrade, rollback } as typeof blocks;
+  const [settings, build, up, purchase, verify, reload, nats, down, upgrade, rollback] = all;
+  expect(all).toHaveLength(10);
+  blocks = {
+    settings,
+    build,
+    up,
+    purchase,
+    verify,
+    reload,
+    nats,
+    down,
+    upgrade,
+    rollback,
+  } as typeof blocks;
 });
 
 afterAll(async () => {
@@ -182,6 +195,18 @@ test('a changed nginx.conf is taken over without a restart', async () => {
   await writeFile(file, text.replace('server {\n', 'server {\n    location = /changed { return 204; }\n'));
   await project.run(blocks.reload);
   await until('it is in force', async () => (await fetch(`${url}/changed`)).status === 204);
+});
+
+test('with the profile nats, every operation since the first comes to the broker, and only its token opens it', async () => {
+  await project.run(blocks.nats);
+  await until('nginx serves', async () => (await fetch(`${url}/readyz`).catch(() => null))?.status === 200);
+  const text = await readFile(path.join(project.folder, '.env'), 'utf8');
+  const [, token = ''] = /^HOLDFAST_NATS_TOKEN=(.*)$/m.exec(text) ?? [];
+  const server = { address: '127.0.0.1:4222', token };
+  await expectAllRelayed(server, { databaseUrl: await databaseUrl() });
+  await expect(connect({ servers: server.address, reconnect: false })).rejects.toThrow(
+    'Authorization Violation',
+  );
 });
 
 test('down: each replica drains, and what was bought is still there after the next up', async () => {

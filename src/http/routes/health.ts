@@ -64,6 +64,11 @@ const Catalog = Component('This replica’s copy of the catalog.', {
   version: Nullable(Type.Integer({ description: 'Behind the database’s until the next operation asks.' })),
 });
 
+const Relay = Component(
+  'The connection to the message broker, where operations are relayed to one. `failing`: they wait.',
+  { reason: Nullable(Type.Enum(['not connected', 'stream unfit'], { description: 'What is wrong.' })) },
+);
+
 const Health = Type.Object({
   status: Type.Enum(['ok', 'failing', 'stopping'], {
     description: '`failing`: a component is. `stopping`: this replica is on its way down.',
@@ -78,6 +83,7 @@ const Health = Type.Object({
     backgroundTasks: BackgroundTasks,
     consumers: Consumers,
     catalog: Catalog,
+    relay: Type.Optional(Relay),
   }),
 });
 

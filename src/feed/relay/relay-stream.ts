@@ -1,0 +1,162 @@
+import { jetstreamManager, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { HeldUpError } from '../consumer.ts';
+import { bytesOf, headersOf, operationIn, type OutgoingMessage, type RelayedOperation } from './message.ts';
+import { Answers, type PubAck } from './answers.ts';
+import { ensureStream, type StreamSettings } from './stream-config.ts';
+
+/** The end of the stream. */
+export interface StreamEnd {
+  /** Of its last message; 0: it never had one. */
+  readonly sequence: number;
+  /** What that message was made of; null: it is gone, or was not ours. */
+  readonly operation: RelayedOperation | null;
+}
+
+/** How much of what was sent is in the stream. */
+export interface Appended {
+  /** So many of them, from the first on: none of the others is. */
+  readonly count: number;
+  /** Why not all; null: they are. */
+  readonly refusal: Refusal | null;
+}
+
+export interface Refusal {
+  readonly reason: string;
+  /** The stream does not end where we thought: nothing is wrong with it. */
+  readonly outOfStep: boolean;
+}
+
+/** The stream of the operations, by way of one connection. */
+export class RelayStream {
+  /** What the broker takes as one message. */
+  readonly messageBytesMax: number;
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #settings: StreamSettings;
+  #end: StreamEnd | undefined;
+  #waiting: Answers | undefined;
+
+  /** Creates the stream or checks it; see `ensureStream`. */
+  static async open(
+    connection: NatsConnection,
+    settings: StreamSettings,
+    { answerMs, log }: { answerMs: number; log: { warn(fields: object, message: string): void } },
+  ): Promise<RelayStream> {
+    const manager = await jetstreamManager(connection, { timeout: answerMs });
+    const { max_msg_size: ofStream } = await ensureStream(manager, settings, log);
+    const ofServer = connection.info?.max_payload ?? 0;
+    const messageBytesMax = ofStream > 0 ? Math.min(ofStream, ofServer) : ofServer;
+    return new RelayStream({ connection, manager, settings, messageBytesMax });
+  }
+
+  private constructor(stream: {
+    connection: NatsConnection;
+    manager: JetStreamManager;
+    settings: StreamSettings;
+    messageBytesMax: number;
+  }) {
+    this.#connection = stream.connection;
+    this.#manager = stream.manager;
+    this.#settings = stream.settings;
+    this.messageBytesMax = stream.messageBytesMax;
+    // Once: whoever waits must not hang on to a promise that lives as long as the connection.
+    stream.connection.closed().then(
+      () => {
+        this.#waiting?.fail('the connection was lost');
+      },
+      () => undefined,
+    );
+  }
+
+  fits(message: OutgoingMessage): boolean {
+    return bytesOf(message) <= this.messageBytesMax;
+  }
+
+  /** Where the stream ends: as this connection left it, or, when it does not know, as the broker says. */
+  async end(): Promise<StreamEnd> {
+    return (this.#end ??= await this.#readEnd());
+  }
+
+  /**
+   * Appends messages behind the end, all under way at once, and answers when the broker has kept them. Each is taken only
+   * right behind the one before it, so none is in the stream without those before it. Throws a `HeldUpError` when there
+   * is no answer in time: then any number of them, from the first on, may be in the stream.
+   */
+  async append(messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<Appended> {
+    const { sequence } = await this.end();
+    // From here on it is known only by the answers.
+    this.#end = undefined;
+    const answers = await this.#publish(messages, sequence, signal);
+    const count = answers.findIndex((answer) => refusalIn(answer, this.#settings.stream) !== null);
+    const refused = answers[count];
+    if (refused !== undefined) return { count, refusal: refusalIn(refused, this.#settings.stream) };
+    const operation = messages.at(-1)?.operation;
+    const last = answers.at(-1);
+    // One that was there already says where it is, which may not be the end: then that is to be read.
+    if (operation !== undefined && last?.seq !== undefined && last.duplicate !== true)
+      this.#end = { sequence: last.seq, operation };
+    return { count: messages.length, refusal: null };
+  }
+
+  /** The answer to each, in their order. */
+  async #publish(
+    messages: readonly OutgoingMessage[],
+    end: number,
+    signal: AbortSignal,
+  ): Promise<readonly PubAck[]> {
+    const answers = new Answers(this.#connection, messages.length);
+    const giveUp = (): void => {
+      answers.fail('no answer in time');
+    };
+    this.#waiting = answers;
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      signal.throwIfAborted();
+      for (const [i, message] of messages.entries()) {
+        const subject = `${this.#settings.subjectPrefix}.${message.operation.type}`;
+        const headers = headersOf(message, messages[i - 1] ?? end);
+        this.#connection.publish(subject, message.payload, { headers, reply: answers.subjectFor(i) });
+      }
+      return await answers.all;
+    } catch (error) {
+      throw new HeldUpError(`NATS has not confirmed operations: ${textOf(error)}`, { cause: error });
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      this.#waiting = undefined;
+      answers.close();
+    }
+  }
+
+  async #readEnd(): Promise<StreamEnd> {
+    const { stream } = this.#settings;
+    try {
+      const { state } = await this.#manager.streams.info(stream);
+      const sequence = state.last_seq;
+      const last = sequence === 0 ? null : await this.#manager.streams.getMessage(stream, { seq: sequence });
+      return { sequence, operation: last === null ? null : operationIn(last.header) };
+    } catch (error) {
+      throw new HeldUpError(`NATS does not say where the stream ${stream} ends: ${textOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function refusalIn({ seq, stream, error }: PubAck, expected: string): Refusal | null {
+  if (error !== undefined)
+    return { reason: error.description, outOfStep: wrongLast.includes(error.err_code) };
+  if (seq !== undefined && stream === expected) return null;
+  return { reason: `not the stream ${expected} has answered, but ${stream ?? 'none'}`, outOfStep: false };
+}
+
+const wrongLastMessageId = 10070;
+const wrongLast: readonly number[] = [
+  wrongLastMessageId,
+  JetStreamApiCodes.StreamWrongLastSequence,
+  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
+];
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

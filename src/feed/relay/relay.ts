@@ -1,0 +1,124 @@
+import type { FeedOperation, Turn } from '../../repository/consumers.ts';
+import type { Reads } from '../../repository/repository.ts';
+import { HeldUpError, type Consumer } from '../consumer.ts';
+import type { Broker } from './broker.ts';
+import { outgoing, type OutgoingMessage } from './message.ts';
+import type { RelayStream } from './relay-stream.ts';
+
+export interface RelaySettings {
+  /** Messages that are under way at once, at most. */
+  readonly inFlightMax: number;
+  /** How long a turn waits for the broker. */
+  readonly timeoutMs: number;
+}
+
+export interface RelayLog {
+  warn(fields: object, message: string): void;
+}
+
+/** How often in one turn the end of the stream may turn out to be another than we thought. */
+const missesMax = 3;
+
+/**
+ * Copies the feed into a stream of NATS JetStream: every operation is in it, once and in the order of the feed, when the
+ * cursor has passed it. The broker takes each message only right behind the one before, and a turn that is repeated, however
+ * late, passes over what the end of the stream shows to be there already.
+ */
+export class Relay implements Consumer {
+  readonly name = 'relay';
+  readonly from = 'beginning';
+  readonly #broker: Pick<Broker, 'stream' | 'drop'>;
+  readonly #reads: Pick<Reads, 'operation'>;
+  readonly #settings: RelaySettings;
+  readonly #log: RelayLog;
+
+  constructor(deps: {
+    broker: Pick<Broker, 'stream' | 'drop'>;
+    reads: Pick<Reads, 'operation'>;
+    settings: RelaySettings;
+    log: RelayLog;
+  }) {
+    this.#broker = deps.broker;
+    this.#reads = deps.reads;
+    this.#settings = deps.settings;
+    this.#log = deps.log;
+  }
+
+  isWanted(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  async handle(
+    operations: readonly FeedOperation[],
+    turn: Pick<Turn, 'park' | 'retry'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stream = await this.#broker.stream(signal);
+    const messages = operations.map(outgoing).filter((message) => {
+      if (stream.fits(message)) return true;
+      turn.park(message.operation, tooLarge(message, stream));
+      return false;
+    });
+    const deadline = new AbortController();
+    const timer = setTimeout(() => {
+      deadline.abort();
+    }, this.#settings.timeoutMs);
+    try {
+      await this.#append(stream, messages, {
+        outOfOrder: turn.retry !== undefined,
+        signal: AbortSignal.any([signal, deadline.signal]),
+      });
+    } catch (error) {
+      // The next turn finds out anew how things are: whether the broker answers, and what the stream takes.
+      await this.#broker.drop();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #append(
+    stream: RelayStream,
+    messages: readonly OutgoingMessage[],
+    { outOfOrder, signal }: { outOfOrder: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    const ahead = async (all: readonly OutgoingMessage[]): Promise<readonly OutgoingMessage[]> =>
+      outOfOrder ? all : await this.#notRelayed(stream, all);
+    let left = await ahead(messages);
+    let misses = 0;
+    while (left.length > 0) {
+      const { count, refusal } = await stream.append(left.slice(0, this.#settings.inFlightMax), signal);
+      left = left.slice(count);
+      if (refusal === null) continue;
+      misses += 1;
+      if (!refusal.outOfStep || misses === missesMax)
+        throw new HeldUpError(`NATS refuses operations: ${refusal.reason}`);
+      // Another replica had the turn meanwhile, or an answer was lost: the stream itself tells how far it is.
+      left = await ahead(left);
+    }
+  }
+
+  /**
+   * Those that are not in the stream yet. It has them in the order of the feed, so all up to the one at its end are there;
+   * unless that one is not known here: then it is of another history, such as that of a database that was set back.
+   */
+  async #notRelayed(
+    stream: RelayStream,
+    messages: readonly OutgoingMessage[],
+  ): Promise<readonly OutgoingMessage[]> {
+    const { operation: last } = await stream.end();
+    const [first] = messages;
+    if (last === null || first === undefined || last.position < first.operation.position) return messages;
+    if ((await this.#reads.operation(last.id)) !== undefined)
+      return messages.filter(({ operation }) => operation.position > last.position);
+    this.#log.warn(
+      { operation: last.id, position: last.position },
+      'the stream ends with an operation that this database does not know; relaying goes on from the cursor',
+    );
+    return messages;
+  }
+}
+
+function tooLarge({ payload }: OutgoingMessage, { messageBytesMax }: RelayStream): string {
+  return `its receipt has ${payload.byteLength} bytes, and NATS takes messages of ${messageBytesMax} with their headers (max_payload, or the stream’s max_msg_size)`;
+}
