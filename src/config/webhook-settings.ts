@@ -32,4 +32,10 @@ export const webhookSettings = {
     minMs: 60_000,
     maxMs: 30 * 86_400_000,
   }),
+  WEBHOOK_DELIVERY_RETENTION: duration({
+    description: 'How long deliveries are kept, as a log, after they were delivered or given up.',
+    default: '7d',
+    minMs: 3_600_000,
+    maxMs: 365 * 86_400_000,
+  }),
 } satisfies Record<string, Setting<unknown>>;

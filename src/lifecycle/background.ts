@@ -7,7 +7,12 @@ import type { Consumer } from '../feed/consumer.ts';
 import { Rewards } from '../feed/rewards/rewards.ts';
 import { Pacer } from '../feed/pacer.ts';
 import type { FeedTail } from '../feed/tail.ts';
-import { scheduledJobs } from '../jobs/index.ts';
+import { sleepUntil } from '../feed/sleep-until.ts';
+import { Deliverer } from '../feed/webhooks/deliverer.ts';
+import { retryDelaysMs } from '../feed/webhooks/retry-plan.ts';
+import { Sender } from '../feed/webhooks/sender.ts';
+import { WebhooksConsumer } from '../feed/webhooks/webhooks-consumer.ts';
+import { allJobs } from '../jobs/index.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
 import type { Verifications } from '../verification/verifications.ts';
@@ -65,13 +70,16 @@ export function startBackground(deps: {
   const runner = new JobRunner({
     pool: repository.background,
     owners: repository.jobOwners,
-    jobs: scheduledJobs({
+    jobs: allJobs({
       verifications,
       jobRemains: repository.jobRemains,
       idempotencyKeys: repository.idempotencyKeys,
+      webhookQueue: repository.webhookQueue,
+      deliverer: delivererOf({ ...deps, pacer }),
       settings: {
         verifySchedule: config.VERIFY_SCHEDULE,
         idempotencyKeysKeptMs: config.IDEMPOTENCY_KEY_RETENTION,
+        webhookDeliveriesKeptMs: config.WEBHOOK_DELIVERY_RETENTION,
       },
       log,
     }),
@@ -116,8 +124,43 @@ function consumersOf({
       atOnceMax: Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4)),
     }),
     ...(relay === null ? [] : [relay.consumer]),
+    new WebhooksConsumer({ webhooks: repository.webhooks }),
   ];
 }
 
 /** Rewards in the executor at once, at most: about a page's, and what the lanes take in one batch each (2 × 128). */
 const rewardsAtOnceMax = 256;
+
+/** Sends to webhooks, over connections that are closed when no job needs them any more. */
+function delivererOf(deps: {
+  config: Config;
+  repository: PostgresRepository;
+  pacer: Pacer;
+  tasks: BackgroundTasks;
+  log: Logger;
+}): Deliverer {
+  const { config, repository, pacer, tasks, log } = deps;
+  const sender = new Sender({
+    timeoutMs: config.WEBHOOK_TIMEOUT,
+    allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+  });
+  tasks.start('chores', 'keep connections to webhooks', async ({ stopping }) => {
+    await sleepUntil(null, { signal: stopping });
+    sender.close();
+  });
+  return new Deliverer({
+    queue: repository.webhookQueue,
+    sender,
+    pacer,
+    settings: {
+      concurrency: config.WEBHOOK_CONCURRENCY,
+      retries: {
+        attemptsMax: config.WEBHOOK_ATTEMPTS_MAX,
+        delaysMs: retryDelaysMs,
+        random: Math.random,
+      },
+      disableAfterMs: config.WEBHOOK_DISABLE_AFTER,
+    },
+    log,
+  });
+}
