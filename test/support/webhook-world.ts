@@ -30,6 +30,7 @@ export class WebhookWorld {
   readonly consumer: WebhooksConsumer;
   readonly logged: { fields: object; message: string }[] = [];
   readonly #senders: Sender[] = [];
+  #closed: Promise<void> | undefined;
 
   static async open(): Promise<WebhookWorld> {
     const world = new WebhookWorld(await createTestDatabase());
@@ -119,8 +120,9 @@ export class WebhookWorld {
     return rows as { key: string; webhook: string; inMs: number }[];
   }
 
+  /** May be called twice. */
   async close(): Promise<void> {
     for (const sender of this.#senders) sender.close();
-    await this.repository.close();
+    await (this.#closed ??= this.repository.close());
   }
 }
