@@ -4,6 +4,8 @@ import { UnexpectedResponseError, type HttpResponse } from './response-parser.ts
 
 export interface ClientEvents<Request> {
   readonly next: (connection: number) => Request | undefined;
+  /** When it is to be sent; undefined: at once. */
+  readonly due: () => number | undefined;
   readonly onAnswer: (answer: LoadAnswer<Request>) => void;
   readonly onUnanswered: (request: Request, reason: Error, attempts: number) => void;
   /** There is no next request, and none in flight. */
@@ -59,8 +61,12 @@ export class Client<Request extends LoadRequest> {
       return;
     }
     const nowMs = performance.now();
-    this.#inFlight = { request, sinceMs: nowMs, attempts: 0, attemptSinceMs: nowMs };
-    this.#send(this.#inFlight);
+    const dueMs = this.#events.due() ?? nowMs;
+    if (dueMs > nowMs) {
+      this.#pause = setTimeout(() => {
+        this.#begin(request, performance.now());
+      }, dueMs - nowMs);
+    } else this.#begin(request, dueMs);
   }
 
   /** Leaves what is in flight unanswered, and says nothing more. */
@@ -76,6 +82,11 @@ export class Client<Request extends LoadRequest> {
     if (this.#inFlight === undefined || this.#connection === undefined) return;
     if (performance.now() - this.#inFlight.attemptSinceMs > timeoutMs)
       this.#lost(new Error(`no answer within ${timeoutMs} ms`));
+  }
+
+  #begin(request: Request, sinceMs: number): void {
+    this.#inFlight = { request, sinceMs, attempts: 0, attemptSinceMs: sinceMs };
+    this.#send(this.#inFlight);
   }
 
   #send(inFlight: InFlight<Request>): void {

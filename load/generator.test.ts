@@ -51,6 +51,31 @@ function requests(count: number): () => LoadRequest | undefined {
 const common = { path: '/v1/things', headers: { authorization: 'Bearer x' }, pauseMs: 1 };
 
 describe('runLoad', () => {
+  it('begins no more requests than it is told, and counts from when one should have been sent', async () => {
+    let began = 0;
+    const url = await serve((_request, response) => {
+      began += 1;
+      // The first is answered when the fifth should have been sent.
+      if (began === 1) {
+        setTimeout(() => {
+          answer(response, 201, {});
+        }, 100);
+      } else answer(response, 201, {});
+    });
+    const report = await runLoad({
+      ...common,
+      targets: [url],
+      connections: 1,
+      perSecond: 40,
+      next: requests(6),
+    });
+    expect(report.answered).toBe(6);
+    // A sixth of a second at least for six: the schedule, not the server, sets the pace.
+    expect(report.elapsedMs).toBeGreaterThanOrEqual(125);
+    // Those that had to wait for the connection waited from their own time on.
+    expect(report.latencies.quantileMs(0.5)).toBeGreaterThan(20);
+  });
+
   it('sends every request once, at most one at a time a connection, and reports the answers', async () => {
     const seen = new Map<string, string>();
     const busy = new Set<unknown>();

@@ -30,6 +30,11 @@ export interface LoadOptions<Request extends LoadRequest> {
   readonly headers: Readonly<Record<string, string>>;
   /** The next request of a connection; undefined ends it. */
   readonly next: (connection: number) => Request | undefined;
+  /**
+   * So many requests are begun a second, evenly, on whichever connection is free; without it, as many as there can be. A
+   * request for which none was free in time counts from when it should have been sent.
+   */
+  readonly perSecond?: number;
   readonly onAnswer?: (answer: LoadAnswer<Request>) => void;
   /** It has been given up: nobody knows what became of it. */
   readonly onUnanswered?: (request: Request, reason: Error) => void;
@@ -86,6 +91,7 @@ export async function runLoad<Request extends LoadRequest>(
   let running = connections;
   const events: ClientEvents<Request> = {
     next,
+    due: scheduleOf(startedMs, options.perSecond),
     onAnswer: (answer) => {
       latencies.record(answer.latencyMs);
       answeredByStatus.set(answer.status, (answeredByStatus.get(answer.status) ?? 0) + 1);
@@ -125,6 +131,16 @@ export async function runLoad<Request extends LoadRequest>(
   }
   const elapsedMs = lastAnswerMs - startedMs;
   return { answered: latencies.count, unanswered, retries, answeredByStatus, latencies, elapsedMs };
+}
+
+/** When the next request is to be sent; undefined: at once. */
+function scheduleOf(startedMs: number, perSecond: number | undefined): () => number | undefined {
+  let sent = 0;
+  return () => {
+    if (perSecond === undefined) return undefined;
+    sent += 1;
+    return startedMs + (sent * 1000) / perSecond;
+  };
 }
 
 function limitsOf<Request extends LoadRequest>(

@@ -17,12 +17,15 @@ export async function startHoldfast({
   databaseUrl,
   replicas: count,
   shop,
+  settings = {},
 }: {
   /** The command line's file. */
   entry: string;
   databaseUrl: string;
   replicas: number;
   shop: Shop;
+  /** On top of the defaults. */
+  settings?: Readonly<Record<string, string>>;
 }): Promise<ShopService> {
   await migrateToLatest({ connectionString: databaseUrl });
   const key = `hf_${randomBytes(24).toString('base64url')}`;
@@ -34,6 +37,7 @@ export async function startHoldfast({
     PORT: '0',
     DATABASE_URL: databaseUrl,
     ADMIN_API_KEY: key,
+    ...settings,
   };
   const headers = { authorization: `Bearer ${key}` };
   const replicas: ReplicaProcess[] = [];
@@ -92,7 +96,8 @@ export async function putUpShop(
   if (answeredByStatus.get(201) !== accounts.length) throw new Error('not every account could be opened');
 }
 
-async function send(
+/** Asks a service for something that must not fail. */
+export async function send(
   method: 'PUT' | 'POST',
   url: string,
   headers: Readonly<Record<string, string>>,

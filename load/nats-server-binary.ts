@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** Kept beside the packages of npm: `npm ci` takes it away, as it does with them. */
-const cache = path.resolve(import.meta.dirname, '../../node_modules/.cache/nats-server');
+const cache = path.resolve(import.meta.dirname, '../node_modules/.cache/nats-server');
 const unpacked = path.join(cache, 'usr/sbin/nats-server');
 
 /**
