@@ -3,6 +3,7 @@ import type { Executor } from '../execution/executor.ts';
 import type { Broker } from '../feed/relay/broker.ts';
 import type { Health } from '../http/routes/health.ts';
 import type { ConsumerReport } from '../repository/consumers.ts';
+import type { JobFigures } from '../repository/jobs.ts';
 import type { PostgresRepository } from '../repository/postgres/repository.ts';
 import type { BackgroundTasks } from './background-tasks.ts';
 import type { DatabaseProbe } from './database-probe.ts';
@@ -17,6 +18,7 @@ export async function healthOf({
   catalog,
   tasks,
   consumers,
+  jobs,
   relay,
   stopping,
 }: {
@@ -27,11 +29,16 @@ export async function healthOf({
   catalog: Pick<CatalogCache, 'version'>;
   tasks: Pick<BackgroundTasks, 'load'>;
   consumers: SharedAnswer<readonly ConsumerReport[]>;
+  jobs: SharedAnswer<JobFigures>;
   /** Null: this replica relays nothing. */
   relay: Pick<Broker, 'trouble'> | null;
   stopping: () => boolean;
 }): Promise<Health> {
-  const [{ trouble, latencyMs }, reports] = await Promise.all([probe.check(), consumers.get()]);
+  const [{ trouble, latencyMs }, reports, jobFigures] = await Promise.all([
+    probe.check(),
+    consumers.get(),
+    jobs.get(),
+  ]);
   const { load } = executor;
   const work = tasks.load;
   const components: Health['components'] = {
@@ -57,6 +64,7 @@ export async function healthOf({
         heldUp: error !== null,
       })),
     },
+    jobs: { status: statusOf(jobFigures !== null), ...(jobFigures ?? { waiting: 0, running: 0, failed: 0 }) },
     catalog: { status: 'ok', version: catalog.version },
     ...(relay === null ? {} : { relay: relayHealth(relay) }),
   };

@@ -39,6 +39,9 @@ export interface Service {
 /** Chores that may run at once beside the requests. */
 const choresMax = 16;
 
+/** Jobs of each kind that `/health` counts at most. */
+const jobsCountedMax = 10_000;
+
 /** The composition root: builds a replica from its settings, and listens. */
 export async function startService(
   config: Config,
@@ -127,6 +130,9 @@ async function serve(
   const probe = new DatabaseProbe(repository);
   const openConnections = new OpenConnections();
   const consumers = new SharedAnswer(async () => await repository.consumers.list(), { timeoutMs: 1000 });
+  const jobs = new SharedAnswer(async () => await repository.jobOwners.figures(jobsCountedMax), {
+    timeoutMs: 1000,
+  });
   let stopping = false;
   let ready = true;
   const app = await buildApp(
@@ -160,6 +166,7 @@ async function serve(
           catalog,
           tasks,
           consumers,
+          jobs,
           relay: relay?.broker ?? null,
           stopping: () => !ready,
         }),

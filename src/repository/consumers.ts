@@ -98,6 +98,7 @@ export interface ConsumerReport {
   readonly behindMs: number;
   readonly owner: string | null;
   readonly movedAtMs: number | null;
+  /** At most 10,000 are counted. */
   readonly parked: number;
   /** Null: its last turn went well. */
   readonly error: string | null;

@@ -35,6 +35,7 @@ test('/health has the figures of each part of a replica that is well', async () 
       },
       lanes: { status: 'ok', lanes: 3, inFlight: 0, inFlightMax: 10_000, queued: 0, waitingAlone: 0 },
       backgroundTasks: { status: 'ok', chores: { runningMax: 16 } },
+      jobs: { status: 'ok', failed: 0 },
       catalog: { status: 'ok' },
     },
   });

@@ -30,7 +30,7 @@ export class JobReplica {
       this.#pool.on(event, (client: Error | pg.PoolClient) => {
         if (!(client instanceof Error)) client.on('error', () => undefined);
       });
-    this.owners = new PostgresJobOwners(this.#pool);
+    this.owners = new PostgresJobOwners({ pool: this.#pool, reads: this.#pool });
     const maxRunning = { jobs: concurrency + 1, consumers: 0, streams: 0, chores: 0 };
     const log = this.#log();
     this.#tasks = new BackgroundTasks({ maxRunning, log });

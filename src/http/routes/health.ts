@@ -60,6 +60,12 @@ const Consumers = Component(
   },
 );
 
+const Jobs = Component('The jobs of all replicas together. `failing`: they can’t be looked at.', {
+  waiting: Count('For their time, or for a replica that takes them; at most 10000 are counted.'),
+  running: Count('Those under way.'),
+  failed: Count('Those that failed at every attempt; they are kept for a while, to be looked at.'),
+});
+
 const Catalog = Component('This replica’s copy of the catalog.', {
   version: Nullable(Type.Integer({ description: 'Behind the database’s until the next operation asks.' })),
 });
@@ -82,6 +88,7 @@ const Health = Type.Object({
     lanes: Lanes,
     backgroundTasks: BackgroundTasks,
     consumers: Consumers,
+    jobs: Jobs,
     catalog: Catalog,
     relay: Type.Optional(Relay),
   }),

@@ -15,6 +15,9 @@ import { translated, translateError } from './errors.ts';
 import { PostgresTurn } from './turn.ts';
 import type { TransactionSettings } from './transaction.ts';
 
+/** So many are enough to see that something is wrong. */
+const parkedCountedMax = 10_000;
+
 export class PostgresConsumerCursors implements ConsumerCursors {
   readonly #pool: pg.Pool;
   readonly #db: Kysely<DB>;
@@ -108,7 +111,8 @@ export class PostgresConsumerCursors implements ConsumerCursors {
           .select(sql<number | null>`(extract(epoch from moved_at) * 1000)::float8`.as('movedAtMs'))
           .select(sql<number | null>`(extract(epoch from failed_at) * 1000)::float8`.as('failedAtMs'))
           .select(
-            sql<number>`(select count(*) from parked_operations where consumer = consumers.name)`.as(
+            sql<number>`(select count(*) from (
+              select from parked_operations where consumer = consumers.name limit ${parkedCountedMax}) as counted)`.as(
               'parked',
             ),
           )

@@ -9,10 +9,12 @@ import { translated } from './errors.ts';
  */
 export class PostgresJobOwners implements JobOwners {
   readonly #pool: Pool;
+  readonly #reads: Pool;
 
-  /** `pool`: of direct connections, because the locks are a session's. */
-  constructor(pool: Pool) {
+  /** `pool`: of direct connections, because the locks are a session's; `reads`: for those who only look. */
+  constructor({ pool, reads }: { pool: Pool; reads: Pool }) {
     this.#pool = pool;
+    this.#reads = reads;
   }
 
   async enter(owner: string, timeoutMs: number): Promise<OwnerSession> {
@@ -36,7 +38,7 @@ export class PostgresJobOwners implements JobOwners {
 
   async figures(countMax: number): Promise<JobFigures> {
     return await translated(async () => {
-      const { rows } = await this.#pool.query<JobFigures>(figures, [countMax]);
+      const { rows } = await this.#reads.query<JobFigures>(figures, [countMax]);
       return rows[0] ?? { waiting: 0, running: 0, failed: 0 };
     });
   }

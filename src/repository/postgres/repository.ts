@@ -131,7 +131,7 @@ export class PostgresRepository extends PostgresReads implements Repository {
     this.audit = new PostgresAudit(reads, settings);
     this.verifications = new PostgresVerificationRecords(db);
     this.apiKeys = new PostgresApiKeys(db);
-    this.jobOwners = new PostgresJobOwners(background);
+    this.jobOwners = new PostgresJobOwners({ pool: background, reads });
     this.jobRemains = new PostgresJobRemains(background);
     this.idempotencyKeys = new PostgresIdempotencyKeys(background);
     this.consumers = new PostgresConsumerCursors(background, db, settings);
