@@ -6,6 +6,7 @@ import { query } from '../../test/support/query.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { until } from '../../test/support/until.ts';
 import { enqueueJobs } from '../repository/postgres/enqueue-jobs.ts';
+import type { JobRequest } from '../repository/jobs.ts';
 import type { JobContext } from './job.ts';
 
 let database: TestDatabase;
@@ -44,10 +45,10 @@ function replica(url: string, began: JobContext[]): JobReplica {
   return started;
 }
 
-async function ask(): Promise<void> {
+async function ask(jobs: readonly JobRequest[] = [{ name: 'work', payload: {} }]): Promise<void> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  await enqueueJobs(client, [{ name: 'work', payload: {} }]);
+  await enqueueJobs(client, jobs);
   await client.end();
 }
 
@@ -127,6 +128,25 @@ test('a job whose replica died at the last attempt is kept as failed, and that i
     { last_error: 'its replica died', locked_by: null },
   ]);
   expect(await owners.figures(10)).toEqual({ waiting: 0, running: 0, failed: 1 });
+});
+
+test('a job that was asked for again under its key is not put back when its replica died, and is no failure: the other runs', async () => {
+  const keyed = { name: 'work', payload: {}, queue: 'one', key: 'one' };
+  await ask([keyed]);
+  await query(
+    database.url,
+    `with taken as (update graphile_worker._private_jobs set locked_by = 'a dead one', locked_at = now(), attempts = 1)
+     update graphile_worker._private_job_queues set locked_by = 'a dead one', locked_at = now()`,
+  );
+  await ask([keyed]);
+  const began: JobContext[] = [];
+  const { logged } = replica(database.url, began);
+  await until('the other runs', () => began.length === 1);
+  expect(began[0]?.attempt).toBe(1);
+  expect((await query(database.url, 'select key, attempts from graphile_worker.jobs')).rows).toEqual([
+    { key: 'one', attempts: 1 },
+  ]);
+  expect(logged.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([]);
 });
 
 test('a job that runs for hours is not taken away from the living', async () => {

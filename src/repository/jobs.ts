@@ -42,7 +42,8 @@ export interface OwnerSession {
   missing(): Promise<readonly string[]>;
   /**
    * Puts back the jobs of these owners, unless one has a session after all, and answers them. The attempt counts: a
-   * job that kills its replica must come to an end.
+   * job that kills its replica must come to an end. Those that were asked for again meanwhile are not put back: the one
+   * that took their place waits.
    */
   release(owners: readonly string[]): Promise<readonly ReleasedJob[]>;
   /** Ends the session. May be called twice. */

@@ -132,20 +132,34 @@ const missing = `
 
 const wake = `pg_notify('jobs:insert', json_build_object('r', random(), 'count', count(*))::text)`;
 
+/**
+ * A job that was asked for again under its key while it was under way has lost the key and all its attempts to the one
+ * that waits in its place (see graphile-worker's add_jobs): it is no failure, and nobody's to do any more.
+ */
 const release = `
   with dead as (
     select owner from unnest($1::text[]) as named (owner)
     where ${hashOf('owner')} not in (${ownersWithSession})
+  ), theirs as (
+    select job.id, dead.owner, job.attempts >= job.max_attempts and job.key is null and exists (
+        select from graphile_worker._private_jobs as other
+        where other.job_queue_id = job.job_queue_id and other.task_id = job.task_id
+          and other.id > job.id and other.key is not null
+      ) as replaced
+    from graphile_worker._private_jobs as job join dead on job.is_available = false and job.locked_by = dead.owner
+    for update of job
+  ), dropped as (
+    delete from graphile_worker._private_jobs as job using theirs where job.id = theirs.id and theirs.replaced
   ), jobs as (
     update graphile_worker._private_jobs as job set locked_by = null, locked_at = null,
       last_error = case when attempts >= max_attempts then 'its replica died' else last_error end
-    from dead where job.is_available = false and job.locked_by = dead.owner
-    returning job.id, job.task_id, dead.owner, attempts >= max_attempts as failed
+    from theirs where job.id = theirs.id and not theirs.replaced
+    returning job.id, job.task_id, theirs.owner, attempts >= max_attempts as failed
   ), queues as (
     update graphile_worker._private_job_queues as queue set locked_by = null, locked_at = null
     from dead where queue.locked_by = dead.owner
   ), woken as (
-    select ${wake} from jobs
+    select ${wake} from theirs
   )
   select jobs.id::text, task.identifier as name, owner, failed
   from jobs join graphile_worker._private_tasks as task on task.id = task_id, woken order by jobs.id`;
