@@ -83,6 +83,8 @@ async function publicKeys(place: string): Promise<JWTVerifyGetKey> {
     return createRemoteJWKSet(new URL(place), {
       timeoutDuration: fetchTimeoutMs,
       cooldownDuration: fetchCooldownMs,
+      // Asked for so rarely that a connection is not worth keeping, and a stop would have to close it.
+      headers: { connection: 'close' },
     });
   }
   try {
