@@ -18,9 +18,17 @@ export interface RunResult {
   readonly unanswered: number;
 }
 
-export interface RunOptions {
-  readonly operations: readonly PlannedOperation[];
-  readonly urls: readonly string[];
+/** Says which replica is asked next. */
+export interface Balancer {
+  /** Another one than `not`, where there is another. */
+  pick(not?: HttpClient): Promise<HttpClient>;
+}
+
+/** Any replica at random, or the one that a balancer says. */
+type Targets = { readonly urls: readonly string[] } | { readonly balancer: Balancer };
+
+export type RunOptions = Targets & {
+  readonly operations: Iterable<PlannedOperation>;
   readonly token: string;
   readonly clients: number;
   readonly seed: number;
@@ -28,7 +36,11 @@ export interface RunOptions {
   readonly onProgress?: (done: number) => void;
   /** Told of each 5xx answer. */
   readonly onFailure?: (code: string) => void;
-}
+  /** Told why no answer came. */
+  readonly onUnanswered?: (error: unknown) => void;
+  /** A client rests for up to so long after each operation: the pace of the load. Default: it does not. */
+  readonly restMsMax?: number;
+};
 
 /** Long enough for everything to be started again meanwhile. */
 const triesMax = 4000;
@@ -40,35 +52,38 @@ const pauseMs = 25;
  */
 export class Clients {
   readonly #options: RunOptions;
-  readonly #replicas: readonly HttpClient[];
+  readonly #balancer: Balancer;
   readonly #random: Random;
   readonly #failures: Record<string, number> = {};
   #unanswered = 0;
 
-  private constructor(options: RunOptions) {
+  private constructor(options: RunOptions, balancer: Balancer, random: Random) {
     this.#options = options;
-    this.#replicas = options.urls.map((url) => new HttpClient(url));
-    this.#random = new Random(options.seed ^ 0x5eed);
+    this.#balancer = balancer;
+    this.#random = random;
   }
 
   static async run(options: RunOptions): Promise<RunResult> {
-    const clients = new Clients(options);
+    const random = new Random(options.seed ^ 0x5eed);
+    if ('balancer' in options) return await new Clients(options, options.balancer, random).#run();
+    const replicas = options.urls.map((url) => new HttpClient(url));
     try {
-      return await clients.#run();
+      return await new Clients(options, anyOf(replicas, random), random).#run();
     } finally {
-      for (const replica of clients.#replicas) replica.close();
+      for (const replica of replicas) replica.close();
     }
   }
 
   async #run(): Promise<RunResult> {
-    const { operations, clients, onProgress = () => undefined } = this.#options;
+    const { operations, clients, onProgress = () => undefined, restMsMax = 0 } = this.#options;
     const outcomes = new Map<PlannedOperation, Outcome>();
-    const queue = operations.values();
+    const queue = handedOut(operations);
     await Promise.all(
       Array.from({ length: clients }, async () => {
         for (const operation of queue) {
           outcomes.set(operation, await this.#perform(operation));
           onProgress(outcomes.size);
+          if (restMsMax > 0) await pause(restMsMax * this.#random.next());
         }
       }),
     );
@@ -76,13 +91,10 @@ export class Clients {
   }
 
   async #perform(operation: PlannedOperation): Promise<Outcome> {
-    if (!operation.doubled) return await this.#settle(operation, this.#random.pick(this.#replicas));
-    const first = this.#random.between(0, this.#replicas.length - 1);
-    const both = [first, (first + 1) % this.#replicas.length].map(async (index) => {
-      const replica = this.#replicas[index];
-      if (replica === undefined) throw new Error('there is such a replica');
-      return await this.#settle(operation, replica);
-    });
+    const first = await this.#balancer.pick();
+    if (!operation.doubled) return await this.#settle(operation, first);
+    const other = await this.#balancer.pick(first);
+    const both = [first, other].map(async (replica) => await this.#settle(operation, replica));
     return agreed(operation, await Promise.all(both));
   }
 
@@ -103,7 +115,10 @@ export class Clients {
           },
           body: JSON.stringify(body),
         })
-        .catch(() => null);
+        .catch((error: unknown) => {
+          this.#options.onUnanswered?.(error);
+          return null;
+        });
       if (answer === null) this.#unanswered += 1;
       else {
         const outcome = outcomeOf(answer);
@@ -111,12 +126,26 @@ export class Clients {
         this.#failures[outcome.code] = (this.#failures[outcome.code] ?? 0) + 1;
         this.#options.onFailure?.(outcome.code);
       }
-      replica = this.#random.pick(this.#replicas);
       // As any client should: a failure that passes has not passed at once.
       await pause(pauseMs * this.#random.next());
+      replica = await this.#balancer.pick();
     }
     throw new Error(`${key} (${path}) was not settled in ${triesMax} tries`);
   }
+}
+
+/** One after another, to whichever client asks. */
+function* handedOut(operations: Iterable<PlannedOperation>): Generator<PlannedOperation, void, void> {
+  yield* operations;
+}
+
+function anyOf(replicas: readonly HttpClient[], random: Random): Balancer {
+  return {
+    pick: (not) => {
+      const others = replicas.filter((replica) => replica !== not);
+      return Promise.resolve(random.pick(others.length > 0 ? others : replicas));
+    },
+  };
 }
 
 function outcomeOf({ status, headers, bytes }: HttpAnswer): Outcome {

@@ -57,7 +57,11 @@ export class ObservedProcess {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
     });
     running.add(child);
-    const [message] = (await once(child, 'message')) as [ServingMessage];
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`the process ended (exit code ${String(code)}) before it served`);
+    });
+    const [message] = (await Promise.race([once(child, 'message'), ended])) as [ServingMessage];
+    ended.catch(() => undefined);
     return new ObservedProcess(child, message.serving);
   }
 

@@ -56,13 +56,19 @@ export function planWorkload({
   operations: number;
   prefix?: string;
 }): PlannedOperation[] {
+  let left = operations;
+  return [...workloadWhile(() => left-- > 0, { seed, operations, prefix })];
+}
+
+/** The same, made as they are asked for, for as long as they are wanted. `operations`: of how many stock is one in ten. */
+export function* workloadWhile(
+  isWanted: () => boolean,
+  { seed, operations, prefix = 'op' }: { seed: number; operations: number; prefix?: string },
+): Generator<PlannedOperation, void, void> {
   const random = new Random(seed);
   const listings = workloadListings(operations);
-  return Array.from({ length: operations }, (_, i) => ({
-    key: `${prefix}-${i}`,
-    doubled: random.chance(0.1),
-    ...planOne(random, listings),
-  }));
+  for (let i = 0; isWanted(); i += 1)
+    yield { key: `${prefix}-${i}`, doubled: random.chance(0.1), ...planOne(random, listings) };
 }
 
 type Planned = Omit<PlannedOperation, 'key' | 'doubled'>;
