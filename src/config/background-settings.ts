@@ -20,6 +20,12 @@ export const backgroundSettings = {
     max: 10_000,
     default: '200',
   }),
+  CONSUMER_GATHER: duration({
+    description:
+      'How long a consumer that has caught up lets operations gather before its next turn. Shorter, and rewards and deliveries come sooner; longer, and fewer turns cost less.',
+    default: '100ms',
+    maxMs: 60_000,
+  }),
   CONSUMER_TURN_TIMEOUT: duration({
     description:
       'How long a turn may take before it is cut off. The longest, too, that a replica which vanished without closing its connection keeps others from taking over.',
@@ -55,6 +61,6 @@ export const backgroundSettings = {
       'Operations of callers under way on this replica at which background work rests for as long as it works; at twice as many, twice as long. 0: it never rests.',
     min: 0,
     max: 1_000_000,
-    default: '16',
+    default: '8',
   }),
 };

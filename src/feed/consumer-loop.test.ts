@@ -19,6 +19,7 @@ const settings: ConsumerSettings = {
   backoffMs: 1,
   backoffMsMax: 4,
   turnTimeoutMs: 30_000,
+  gatherMs: 0,
   lookAgainMs: 20,
 };
 

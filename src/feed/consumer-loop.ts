@@ -15,6 +15,8 @@ export interface ConsumerSettings {
   readonly backoffMsMax: number;
   /** How long a turn may take before it is cut off. */
   readonly turnTimeoutMs: number;
+  /** How long one that has caught up lets operations gather: a turn costs much the same, however many it handles. */
+  readonly gatherMs: number;
   /** How long a replica that found someone else at work, or nothing to do, waits before it looks again by itself. */
   readonly lookAgainMs: number;
 }
@@ -26,7 +28,7 @@ export interface ConsumerLog {
 
 /** What became of a turn. */
 type Outcome =
-  | { readonly kind: 'worked' }
+  | { readonly kind: 'worked'; readonly more: boolean }
   /** Nothing lies after this position. */
   | { readonly kind: 'idle'; readonly position: number }
   | { readonly kind: 'unwanted' }
@@ -114,7 +116,7 @@ export class ConsumerLoop {
       attempt.retry = retry;
       turn.unpark(retry);
       await this.#consumer.handle([retry], turn, signal);
-      return { kind: 'worked' };
+      return { kind: 'worked', more: true };
     }
     if (end <= cursor.position) return { kind: 'idle', position: cursor.position };
     if (!(await this.#consumer.isWanted())) {
@@ -128,15 +130,16 @@ export class ConsumerLoop {
     const [first] = operations;
     if (first !== undefined && cursor.attempts >= this.#settings.attemptsMax) {
       this.#park(turn, first);
-      return { kind: 'worked' };
+      return { kind: 'worked', more: true };
     }
     attempt.handled = operations;
     if (first !== undefined) await this.#consumer.handle(operations, turn, signal);
     signal.throwIfAborted();
     const last = operations.at(-1);
+    const more = operations.length === limit;
     // Numbers that were given up leave gaps: at the end of the feed the cursor is as far as the feed is.
-    turn.moveTo(last !== undefined && operations.length === limit ? last.position : end);
-    return { kind: 'worked' };
+    turn.moveTo(last !== undefined && more ? last.position : end);
+    return { kind: 'worked', more };
   }
 
   #park(turn: CursorTurn, operation: FeedOperation): void {
@@ -217,8 +220,10 @@ export class ConsumerLoop {
       case undefined:
       case 'unwanted':
         return this.#settings.lookAgainMs;
-      case 'worked':
-        return this.#pacer.restMs(workedMs);
+      case 'worked': {
+        const restMs = this.#pacer.restMs(workedMs);
+        return outcome.more ? restMs : Math.max(restMs, this.#settings.gatherMs - workedMs);
+      }
       case 'waiting':
         return outcome.ms;
       case 'failed':

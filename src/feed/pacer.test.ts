@@ -15,7 +15,7 @@ test('who works while callers wait rests in proportion to them, and to the work'
 
 test('however many they are, it gets on', () => {
   const pacer = new Pacer({ inFlight: () => 10_000, yieldAt: 16 });
-  expect(pacer.restMs(10)).toBe(80);
+  expect(pacer.restMs(10)).toBe(160);
   expect(pacer.restMs(10_000)).toBe(1000);
   expect(new Pacer({ inFlight: () => 10_000, yieldAt: 0 }).restMs(10)).toBe(0);
 });

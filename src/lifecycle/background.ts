@@ -59,6 +59,7 @@ export function startBackground(deps: {
         backoffMs: config.CONSUMER_RETRY_BACKOFF,
         backoffMsMax: config.CONSUMER_RETRY_BACKOFF_MAX,
         turnTimeoutMs: config.CONSUMER_TURN_TIMEOUT,
+        gatherMs: config.CONSUMER_GATHER,
         lookAgainMs: config.CONSUMER_LOOK_AGAIN,
       },
       log,
@@ -128,8 +129,8 @@ function consumersOf({
   ];
 }
 
-/** Rewards in the executor at once, at most: about a page's, and what the lanes take in one batch each (2 × 128). */
-const rewardsAtOnceMax = 256;
+/** Rewards in the executor at once, at most: callers who come meanwhile find them in their batch, and wait for it. */
+const rewardsAtOnceMax = 64;
 
 /** Sends to webhooks, over connections that are closed when no job needs them any more. */
 function delivererOf(deps: {

@@ -9,7 +9,8 @@ import type { Consumer } from '../consumer.ts';
  */
 export class WebhooksConsumer implements Consumer {
   readonly name = 'webhooks';
-  readonly from = 'end';
+  /** An endpoint that is registered before any replica has looked at the feed misses nothing. */
+  readonly from = 'beginning';
   readonly #webhooks: Pick<Webhooks, 'enabled'>;
 
   constructor({ webhooks }: { webhooks: Pick<Webhooks, 'enabled'> }) {
