@@ -146,7 +146,8 @@ test('where there is no server, it is unavailable', async () => {
 });
 
 test('when all connections are in use for too long, it is unavailable, and a read is not affected', async () => {
-  const repository = open({ maxTransactionConnections: 1, acquireTimeoutMs: 50 });
+  // It bounds the opening of a connection, too: on a busy machine that takes a while.
+  const repository = open({ maxTransactionConnections: 1, acquireTimeoutMs: 1000 });
   const busy = await hold(repository, (tx) => tx.lockAccounts(['p1']));
   await expect(repository.transaction(saveFiveGold)).rejects.toThrow(UnavailableError);
   expect(await repository.account('p1')).toMatchObject({ id: 'p1' });
