@@ -315,6 +315,36 @@ test('a turn that takes too long is cut off, and its operation has failed', asyn
   ]);
 });
 
+test('a turn that was cut off while its surroundings were at fault parks nothing', async () => {
+  const ids = await operate(1);
+  let away = true;
+  let tries = 0;
+  const replica = new Replica('a');
+  replica.work(
+    {
+      ...recording(),
+      handle: async (operations, turn, signal) => {
+        turn.enqueue(operations.map(({ id }) => ({ name: 'recorded', payload: { id } })));
+        tries += 1;
+        if (!away) return;
+        // Under load the time may be up before it begins.
+        if (!signal.aborted)
+          await new Promise((resolve) => {
+            signal.addEventListener('abort', resolve);
+          });
+        throw new HeldUpError('the broker does not answer');
+      },
+    },
+    { turnTimeoutMs: 200 },
+  );
+  await until('it was tried more often than an operation would be', () => tries > 2 * settings.attemptsMax);
+  const { consumers } = replica.repository;
+  expect(await consumers.list()).toMatchObject([{ position: 0, lag: 1, parked: 0, attempts: 0 }]);
+  away = false;
+  await allRecorded(ids);
+  expect(await recorded()).toEqual(ids);
+});
+
 test('a stop lets the turn end and keeps it; an abort drops it', async () => {
   const [entered, goOn] = [new Gate(), new Gate()];
   const ids = await operate(2);

@@ -102,8 +102,8 @@ export class ConsumerLoop {
       const signal = AbortSignal.any([aborted, late.signal]);
       return await this.#cursors.take(options, async (turn) => await this.#work(turn, attempt, signal));
     } catch (error) {
-      // The database's own troubles are told as such, however long they took.
-      throw late.signal.aborted && !(error instanceof RepositoryError) ? late.signal.reason : error;
+      // Troubles of the surroundings are told as such, however long they took.
+      throw late.signal.aborted && !isHeldUp(error) ? late.signal.reason : error;
     } finally {
       clearTimeout(timer);
     }
@@ -191,7 +191,7 @@ export class ConsumerLoop {
     if (cursor === undefined) return;
     const { name } = this.#consumer;
     const reason = reasonOf(error);
-    const held = error instanceof HeldUpError || error instanceof RepositoryError;
+    const held = isHeldUp(error);
     const { position, oneByOneUntil, attempts } = cursor;
     if (retry !== undefined) {
       if (!held) await this.#cursors.noteRetryFailure(name, retry.position, reason);
@@ -230,6 +230,11 @@ export class ConsumerLoop {
         return this.#backoffMs(this.#failures);
     }
   }
+}
+
+/** Whether no operation is at fault. */
+function isHeldUp(error: unknown): boolean {
+  return error instanceof HeldUpError || error instanceof RepositoryError;
 }
 
 /** For people: what is kept with the cursor has a bound. */

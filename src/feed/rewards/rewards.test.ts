@@ -6,7 +6,7 @@ import { replayLedger } from '../../../test/support/replayed-ledger.ts';
 import { replicas, waiting } from '../../../test/support/replicas.ts';
 import { onEveryRepository } from '../../../test/support/repositories.ts';
 import { buying, granting, request, selling } from '../../../test/support/requests.ts';
-import { feedOperations, handleRewards } from '../../../test/support/rewarding.ts';
+import { feedOperations, handleRewards, ParkingTurn } from '../../../test/support/rewarding.ts';
 import {
   asset,
   experience,
@@ -243,10 +243,20 @@ onEveryRepository((world) => {
     const stranger = await hold(two, async (tx) => await tx.lockAccounts(['p1']));
     const stop = new AbortController();
     const { executor } = startExecutor(one);
-    const handling = handleRewards({ repository: one, executor }, earned, stop.signal);
+    const reads = { enabledRewardRules: () => Promise.resolve([rewardRule('r')]) };
+    const rewards = new Rewards({ reads, executor, log: { warn: () => undefined }, atOnceMax: 64 });
+    const handling = rewards.handle(earned, new ParkingTurn(), stop.signal);
     await waiting(world(), 'one', 'two');
-    stop.abort(new Error('stopping'));
-    await expect(handling).rejects.toThrow('stopping');
+    stop.abort(new Error('the turn took too long'));
+    // No operation is at fault: were it, the last of its attempts would park it.
+    await expect(handling).rejects.toThrow(HeldUpError);
+    // The next turn does not crowd the executor with the same ones again.
+    const next = new AbortController();
+    const again = rewards.handle(earned, new ParkingTurn(), next.signal);
+    await new Promise(setImmediate);
+    expect(executor.inFlight).toBe(earned.length);
+    next.abort();
+    await expect(again).rejects.toThrow(HeldUpError);
     await stranger.commit();
     await executor.drain();
     await handleRewards({ repository: one, executor: startExecutor(one).executor }, earned);

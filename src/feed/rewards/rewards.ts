@@ -2,7 +2,7 @@ import type { Executor } from '../../execution/executor.ts';
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
 import type { ConsumerLog } from '../consumer-loop.ts';
-import type { Consumer } from '../consumer.ts';
+import { HeldUpError, type Consumer } from '../consumer.ts';
 import { sleepUntil } from '../sleep-until.ts';
 import { earnedBy } from './earned.ts';
 import { refusals, requestFor } from './granting.ts';
@@ -21,6 +21,7 @@ export class Rewards implements Consumer {
   readonly #executor: Pick<Executor, 'execute'>;
   readonly #log: Pick<ConsumerLog, 'warn'>;
   readonly #atOnceMax: number;
+  #underWay: Promise<void> = Promise.resolve();
 
   /** `atOnceMax`: rewards that are in the executor at once, at most. */
   constructor(deps: {
@@ -45,13 +46,14 @@ export class Rewards implements Consumer {
     const reasons = new Map<FeedOperation, string[]>();
     for (let next = 0; next < earned.length; next += this.#atOnceMax) {
       const some = earned.slice(next, next + this.#atOnceMax);
+      // Those of a turn that was cut off: however often that happens, `atOnceMax` holds.
+      await this.#answered(signal);
       // In the order of the feed: those of one account go through one lane, which keeps it. Together they share batches.
       const granting = Promise.allSettled(
         some.map(async ({ reward }) => await this.#executor.execute(requestFor(reward))),
       );
-      // What is aborted meanwhile may be granted all the same: the next turn has it replayed.
-      await sleepUntil(granting, { signal });
-      signal.throwIfAborted();
+      this.#underWay = granting.then(() => undefined);
+      await this.#answered(signal);
       const refused = refusals(await granting);
       some.forEach(({ operation, reward }, i) => {
         const refusal = refused[i];
@@ -65,5 +67,15 @@ export class Rewards implements Consumer {
       turn.park(operation, reason);
       this.#log.warn({ operation: operation.id, reason }, 'a reward was refused, and is parked');
     }
+  }
+
+  /**
+   * Waits for what is in the executor, which bounds all of its own waits: where that takes too long, a lock or the database
+   * is at fault. What is cut off may be granted all the same: the next turn has it replayed.
+   */
+  async #answered(signal: AbortSignal): Promise<void> {
+    await sleepUntil(this.#underWay, { signal });
+    if (signal.aborted)
+      throw new HeldUpError('rewards were not granted in the time of a turn', { cause: signal.reason });
   }
 }
