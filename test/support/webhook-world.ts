@@ -73,7 +73,7 @@ export class WebhookWorld {
   /** One turn of the consumer: writes down what endpoints are to get of everything that it has not handled. */
   async follow(): Promise<void> {
     const { consumers } = this.repository;
-    await consumers.ensure('webhooks', 'beginning');
+    await consumers.ensure('webhooks', this.consumer.from);
     await consumers.take({ consumer: 'webhooks', owner: 'test', timeoutMs: 10_000 }, async (turn) => {
       await this.consumer.handle(await turn.read(10_000), turn);
       turn.moveTo(turn.end);

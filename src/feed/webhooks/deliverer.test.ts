@@ -49,6 +49,20 @@ test('only the types that it wants, and nothing from before it was registered', 
   expect([...endpoint.ids].sort()).toEqual([...purchases, ...sales].sort());
 });
 
+test('an endpoint that is registered before any replica has looked at the feed misses nothing', async () => {
+  const world = await WebhookWorld.open();
+  const { id } = await world.register('http://127.0.0.1:1/');
+  const ids = await world.operate(2);
+  const { consumers } = world.repository;
+  const { name, from } = world.consumer;
+  expect(await consumers.list()).toEqual([]);
+  // What a replica does first.
+  await consumers.ensure(name, from);
+  expect(await consumers.list()).toMatchObject([{ name, lag: ids.length }]);
+  await world.follow();
+  expect((await world.deliveries(id)).map(({ operation }) => operation)).toEqual(ids.toReversed());
+});
+
 test('500, then 200: it is tried again, under the same id, with the time of that attempt', async () => {
   const world = await WebhookWorld.open();
   const endpoint = await WebhookEndpoint.start(answering(500, {}, 'not now'));
