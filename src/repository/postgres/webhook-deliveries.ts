@@ -46,6 +46,13 @@ export class PostgresWebhookDeliveries implements WebhookDeliveries {
     return await translated(
       async () =>
         await this.#db.transaction().execute(async (transaction) => {
+          // The endpoint before its deliveries, as whoever records outcomes has them: the two would wait for each other.
+          await transaction
+            .selectFrom('webhooks')
+            .select('id')
+            .where('id', '=', webhook)
+            .forNoKeyUpdate()
+            .execute();
           const row = await transaction
             .updateTable('webhook_deliveries')
             .set({ status: 'pending', next_attempt_at: sql`clock_timestamp()`, finished_at: null })

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { query } from '../../../test/support/query.ts';
+import { holdLock } from '../../../test/support/row-lock.ts';
 import { until } from '../../../test/support/until.ts';
 import { WebhookWorld } from '../../../test/support/webhook-world.ts';
 import { answering, WebhookEndpoint } from '../../../test/support/webhook-endpoint.ts';
 
 const url = 'http://127.0.0.1:1/';
 const dayMs = 86_400_000;
+const failed = { responseStatus: null, responseBody: null, error: 'of a test' };
 const { signal } = new AbortController();
 
 /** Deliveries of so many operations that are not there, at these positions. */
@@ -97,6 +99,36 @@ async function reads({ database: { url: on } }: WebhookWorld): Promise<{ scanned
   );
   return { scanned: Number(rows[0]?.['scanned']), probed: Number(rows[0]?.['probed']) };
 }
+
+test('who retries by hand locks the endpoint before the delivery, as who records outcomes does: neither is a deadlock', async () => {
+  const world = await WebhookWorld.open();
+  const { id } = await world.register(url);
+  const [operation = ''] = await world.operate(1);
+  await world.follow();
+  const { webhookQueue, webhookDeliveries } = world.repository;
+  const [{ position } = { position: NaN }] = await world.deliveries(id);
+  const outcome = { position, status: 'pending', retryInMs: 0, durationMs: 1, ...failed } as const;
+  const endpointRow = `select from webhooks where id = $1 for update`;
+  const deliveryRow = `select from webhook_deliveries where webhook = $1 for update`;
+
+  // Someone has the delivery: who records has the endpoint by then.
+  const delivery = await holdLock(world.database.url, deliveryRow, [id]);
+  const recording = webhookQueue.record(id, [outcome], { well: false, restMs: 60_000 });
+  await delivery.waitedFor();
+  await expect(query(world.database.url, `${endpointRow} nowait`, [id])).rejects.toThrow(
+    'could not obtain lock',
+  );
+  await delivery.release();
+  await recording;
+
+  // Someone has the endpoint: who retries has no delivery.
+  const endpoint = await holdLock(world.database.url, endpointRow, [id]);
+  const retrying = webhookDeliveries.retry(id, operation);
+  await endpoint.waitedFor();
+  expect((await query(world.database.url, `${deliveryRow} nowait`, [id])).rows).toHaveLength(1);
+  await endpoint.release();
+  expect(await retrying).toMatchObject({ operation, status: 'pending', attempts: 1 });
+});
 
 test('of a big table no more is read than is asked for', async () => {
   const world = await WebhookWorld.open();
