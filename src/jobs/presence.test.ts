@@ -8,6 +8,7 @@ import { until } from '../../test/support/until.ts';
 import { enqueueJobs } from '../repository/postgres/enqueue-jobs.ts';
 import type { JobRequest } from '../repository/jobs.ts';
 import type { JobContext } from './job.ts';
+import { Presence } from './presence.ts';
 
 let database: TestDatabase;
 let replicas: JobReplica[];
@@ -168,4 +169,34 @@ test('a job that runs for hours is not taken away from the living', async () => 
         )
       ).rows.length === 1,
   );
+});
+
+test('an outage is logged once, however often another session is tried for; the next outage again', async () => {
+  const ended = new AbortController();
+  const logged: string[] = [];
+  const say = (_fields: object, message: string): void => {
+    logged.push(message);
+  };
+  let entering = 0;
+  const presence = new Presence({
+    owner: 'me',
+    owners: {
+      enter: () => {
+        entering += 1;
+        if (entering === 7) ended.abort();
+        // A session that is lost as soon as it was used, between two outages.
+        if (entering !== 4) return Promise.reject(new Error('the database is away'));
+        const missing = () => Promise.reject(new Error('the session is lost'));
+        return Promise.resolve({ missing, release: () => Promise.resolve([]), end: () => undefined });
+      },
+      giveBack: () => Promise.resolve(),
+      figures: () => Promise.resolve({ waiting: 0, running: 0, failed: 0 }),
+    },
+    log: { debug: say, info: say, warn: say, error: say },
+    times: { lookEveryMs: 4, missingMs: 10_000, surrenderMs: 10_000 },
+  });
+  await presence.run(ended.signal);
+  expect(entering).toBe(7);
+  const lost = 'the session that keeps jobs was lost: opening another';
+  expect(logged).toEqual([lost, lost]);
 });

@@ -31,6 +31,7 @@ export class Presence {
   /** Since when each has been seen without a session, all the time. */
   readonly #missingSinceMs = new Map<string, number>();
   #surrender = new AbortController();
+  #lost = false;
   #provenMs: number | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
@@ -80,10 +81,7 @@ export class Presence {
     } catch (error) {
       // While nobody can be seen, nobody can be seen to be missing either.
       this.#missingSinceMs.clear();
-      this.#log.warn(
-        { err: error, owner: this.#owner },
-        'the session that keeps jobs was lost: opening another',
-      );
+      this.#tellOfLoss(error);
     } finally {
       session?.end();
     }
@@ -106,7 +104,18 @@ export class Presence {
     }
   }
 
+  /** Once for each outage: another session is tried for several times a second. */
+  #tellOfLoss(error: unknown): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#log.warn(
+      { err: error, owner: this.#owner },
+      'the session that keeps jobs was lost: opening another',
+    );
+  }
+
   #proven(): void {
+    this.#lost = false;
     if (this.#surrender.signal.aborted) this.#surrender = new AbortController();
     this.#provenMs = performance.now();
     clearTimeout(this.#deadline);
