@@ -159,7 +159,8 @@ test('a full stream holds the relay up, and nothing is left out when there is ro
 
 test('a message that the broker can never take is parked, and those behind it go on', async () => {
   await addStream({ messageBytesMax: 4000 });
-  const relay = await openRelay();
+  const warnings: string[] = [];
+  const relay = await openRelay({ warn: (message) => warnings.push(message) });
   const [large] = operations(1, { receipt: 'x'.repeat(4000) });
   const others = operations(2).map((operation, i) => ({ ...operation, position: i + 2 }));
   const parked: string[] = [];
@@ -171,6 +172,7 @@ test('a message that the broker can never take is parked, and those behind it go
   expect(parked).toEqual([
     `${large.id}: its receipt has 4000 bytes, and NATS takes messages of 4000 with their headers (max_payload, or the stream’s max_msg_size)`,
   ]);
+  expect(warnings).toEqual(['NATS can’t take an operation: it is parked']);
   expect(await relayedIds()).toEqual(idsOf(others));
 
   // Once there is room for it, it is retried by hand: behind those that have passed it.

@@ -56,7 +56,12 @@ export class Relay implements Consumer {
     const stream = await this.#broker.stream(signal);
     const messages = operations.map(outgoing).filter((message) => {
       if (stream.fits(message)) return true;
-      turn.park(message.operation, tooLarge(message, stream));
+      const reason = tooLarge(message, stream);
+      turn.park(message.operation, reason);
+      this.#log.warn(
+        { operation: message.operation.id, reason },
+        'NATS can’t take an operation: it is parked',
+      );
       return false;
     });
     const deadline = new AbortController();
