@@ -45,8 +45,10 @@ export function startBackground(deps: {
       await relay.broker.run(stopping);
     });
   }
-  const pacer = new Pacer({ inFlight: () => executor.inFlight, yieldAt: config.CONSUMER_YIELD_AT });
-  for (const consumer of consumersOf(deps)) {
+  const rewards = rewardsOf(deps);
+  const inFlight = (): number => executor.inFlight - rewards.inFlight;
+  const pacer = new Pacer({ inFlight, yieldAt: config.CONSUMER_YIELD_AT });
+  for (const consumer of consumersOf({ ...deps, rewards })) {
     const loop = new ConsumerLoop({
       consumer,
       cursors: repository.consumers,
@@ -104,29 +106,31 @@ export function jobTasksMax(config: Config): number {
 
 /** Every consumer of the feed. A new one is a file in `src/feed/` and a line here. */
 function consumersOf({
-  config,
   repository,
-  executor,
-  log,
+  rewards,
   relay,
 }: {
+  repository: PostgresRepository;
+  rewards: Rewards;
+  relay: OpenedRelay | null;
+}): readonly Consumer[] {
+  return [
+    rewards,
+    ...(relay === null ? [] : [relay.consumer]),
+    new WebhooksConsumer({ webhooks: repository.webhooks }),
+  ];
+}
+
+function rewardsOf(deps: {
   config: Config;
   repository: PostgresRepository;
   executor: Executor;
   log: Logger;
-  relay: OpenedRelay | null;
-}): readonly Consumer[] {
-  return [
-    new Rewards({
-      reads: repository,
-      executor,
-      log,
-      // Of a short queue, callers are left the most.
-      atOnceMax: Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4)),
-    }),
-    ...(relay === null ? [] : [relay.consumer]),
-    new WebhooksConsumer({ webhooks: repository.webhooks }),
-  ];
+}): Rewards {
+  const { config, repository, executor, log } = deps;
+  // Of a short queue, callers are left the most.
+  const atOnceMax = Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4));
+  return new Rewards({ reads: repository, executor, log, atOnceMax });
 }
 
 /** Rewards in the executor at once, at most: callers who come meanwhile find them in their batch, and wait for it. */

@@ -1,4 +1,6 @@
+import type { RewardInput } from '../../domain/commands/reward.ts';
 import type { Executor } from '../../execution/executor.ts';
+import type { Outcome } from '../../execution/request.ts';
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
 import type { ConsumerLog } from '../consumer-loop.ts';
@@ -22,6 +24,7 @@ export class Rewards implements Consumer {
   readonly #log: Pick<ConsumerLog, 'warn'>;
   readonly #atOnceMax: number;
   #underWay: Promise<void> = Promise.resolve();
+  #inFlight = 0;
 
   /** `atOnceMax`: rewards that are in the executor at once, at most. */
   constructor(deps: {
@@ -34,6 +37,11 @@ export class Rewards implements Consumer {
     this.#executor = deps.executor;
     this.#log = deps.log;
     this.#atOnceMax = deps.atOnceMax;
+  }
+
+  /** Rewards that are in the executor now: no caller waits for them. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   /** A rule that comes into force after this was asked is about operations that nobody has read yet. */
@@ -49,9 +57,7 @@ export class Rewards implements Consumer {
       // Those of a turn that was cut off: however often that happens, `atOnceMax` holds.
       await this.#answered(signal);
       // In the order of the feed: those of one account go through one lane, which keeps it. Together they share batches.
-      const granting = Promise.allSettled(
-        some.map(async ({ reward }) => await this.#executor.execute(requestFor(reward))),
-      );
+      const granting = Promise.allSettled(some.map(async ({ reward }) => await this.#grant(reward)));
       this.#underWay = granting.then(() => undefined);
       await this.#answered(signal);
       const refused = refusals(await granting);
@@ -66,6 +72,15 @@ export class Rewards implements Consumer {
       const reason = why.join('; ');
       turn.park(operation, reason);
       this.#log.warn({ operation: operation.id, reason }, 'a reward was refused, and is parked');
+    }
+  }
+
+  async #grant(reward: RewardInput): Promise<Outcome> {
+    this.#inFlight += 1;
+    try {
+      return await this.#executor.execute(requestFor(reward));
+    } finally {
+      this.#inFlight -= 1;
     }
   }
 
