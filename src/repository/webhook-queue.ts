@@ -79,8 +79,11 @@ export interface EndpointHealth {
 
 /** The job that sends an endpoint what is due. */
 export const deliveryJobName = 'deliver-webhooks';
-/** It fails only when the database does, and what it should have sent is not lost with it. */
-const attemptsMax = 10;
+/**
+ * It fails only when the database does or its replica is killed, which counts, and what it should have sent is not lost
+ * with it: one that has much to send may be hit several times in a row by whoever kills replicas one after another.
+ */
+const attemptsMax = 25;
 
 /**
  * Has an endpoint sent what is due, at once or when it has rested: in a queue of its own, so one run at a time. It takes
