@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase } from '../../test/support/database.ts';
 import { Gate } from '../../test/support/gate.ts';
@@ -7,10 +8,12 @@ import { postgresSettings } from '../../test/support/repositories.ts';
 import { unlockedCursors } from '../../test/support/unlocked-cursors.ts';
 import { until } from '../../test/support/until.ts';
 import type { ConsumerCursors, FeedOperation, Turn } from '../repository/consumers.ts';
+import { ConstraintError } from '../repository/errors.ts';
 import { PostgresRepository } from '../repository/postgres/repository.ts';
 import { ConsumerLoop, type ConsumerSettings } from './consumer-loop.ts';
 import { HeldUpError, type Consumer } from './consumer.ts';
 import { Pacer } from './pacer.ts';
+import { sleepUntil } from './sleep-until.ts';
 import { FeedTail } from './tail.ts';
 
 const settings: ConsumerSettings = {
@@ -249,6 +252,47 @@ test('what is parked can be tried again: in vain it stays, with its new reason, 
   expect(await consumers.retryParked('recording', id)).toBe(0);
 });
 
+test('what is to be tried again takes turns with what is new', async () => {
+  const parked = await operate(6);
+  let away = true;
+  const order: string[] = [];
+  const replica = new Replica('a');
+  replica.work(
+    recording((operations, turn) => {
+      if (away) for (const operation of operations) turn.park(operation, 'not yet');
+      else order.push(...operations.map(({ id }) => (parked.includes(id) ? 'old' : 'new')));
+    }),
+    { pageRows: 1 },
+  );
+  const { consumers } = replica.repository;
+  await until('the cursor is at the end', async () => (await position()) === parked.length);
+  away = false;
+  // Both are there before its next turn: it is kept from it meanwhile.
+  const holder = new pg.Client({ connectionString: url });
+  await holder.connect();
+  await holder.query(`begin; select from consumers for update`);
+  await consumers.retryParked('recording', null);
+  await operate(6);
+  await holder.query('commit');
+  await holder.end();
+  await until('all was handled', () => order.length === 12);
+  expect(order.slice(0, 4).toSorted()).toEqual(['new', 'new', 'old', 'old']);
+});
+
+test('what a constraint refuses is the operation’s fault, and parked', async () => {
+  const [id] = await operate(1);
+  const replica = new Replica('a');
+  replica.work(
+    recording(() => {
+      throw new ConstraintError('it does not fit');
+    }),
+  );
+  const { consumers } = replica.repository;
+  const parked = async () => await consumers.parked('recording', { after: 0, limit: 1 });
+  await until('it is parked', async () => (await parked()).length === 1);
+  expect(await parked()).toMatchObject([{ operation: id, reason: 'it does not fit' }]);
+});
+
 test('while its surroundings are at fault a consumer waits, says why, and parks nothing', async () => {
   const ids = await operate(3);
   let away = true;
@@ -296,11 +340,8 @@ test('a turn that takes too long is cut off, and its operation has failed', asyn
     {
       ...recording(),
       handle: async (_operations, _turn, signal) => {
-        await new Promise((_resolve, reject) => {
-          signal.addEventListener('abort', () => {
-            reject(new Error('aborted'));
-          });
-        });
+        await sleepUntil(null, { signal });
+        signal.throwIfAborted();
       },
     },
     { turnTimeoutMs: 50 },

@@ -1,5 +1,5 @@
 import type { ConsumerCursors, Cursor, CursorTurn, FeedOperation } from '../repository/consumers.ts';
-import { RepositoryError } from '../repository/errors.ts';
+import { ConstraintError, DuplicateError, RepositoryError } from '../repository/errors.ts';
 import { HeldUpError, type Consumer } from './consumer.ts';
 import type { Pacer } from './pacer.ts';
 import { sleepUntil } from './sleep-until.ts';
@@ -56,6 +56,8 @@ export class ConsumerLoop {
   readonly #settings: ConsumerSettings;
   readonly #log: ConsumerLog;
   #failures = 0;
+  /** Whether the last turn was about a parked operation. */
+  #retried = false;
 
   constructor(deps: {
     consumer: Consumer;
@@ -112,7 +114,9 @@ export class ConsumerLoop {
   async #work(turn: CursorTurn, attempt: Attempt, signal: AbortSignal): Promise<Outcome> {
     const { cursor, end, retry } = turn;
     attempt.cursor = cursor;
-    if (retry !== undefined) {
+    // In turns with what is new: however much is to be tried again, nobody waits for all of it.
+    this.#retried = retry !== undefined && (!this.#retried || end <= cursor.position);
+    if (retry !== undefined && this.#retried) {
       attempt.retry = retry;
       turn.unpark(retry);
       await this.#consumer.handle([retry], turn, signal);
@@ -232,8 +236,9 @@ export class ConsumerLoop {
   }
 }
 
-/** Whether no operation is at fault. */
+/** Whether no operation is at fault. A constraint that fires will do so again: that is what was set down for an operation. */
 function isHeldUp(error: unknown): boolean {
+  if (error instanceof ConstraintError || error instanceof DuplicateError) return false;
   return error instanceof HeldUpError || error instanceof RepositoryError;
 }
 
