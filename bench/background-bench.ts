@@ -45,6 +45,8 @@ export interface BackgroundBenchResult {
 const plenty = 1_000_000_000;
 const shop: Shop = { accounts: accountNames(1000), gold: plenty, price: 10, stock: plenty };
 const entry = path.resolve(import.meta.dirname, '../src/main.ts');
+/** As in production: in development consumers and jobs would wait for each other's connections. */
+const connections = { DB_MAX_CONNS: '20', DB_BACKGROUND_CONNS: '6' };
 const sampleMs = 250;
 const catchUpMsMax = 300_000;
 
@@ -63,7 +65,13 @@ export async function benchBackground(options: BackgroundBenchOptions): Promise<
   const services: ShopService[] = [];
   const start = async (name: string, settings: Readonly<Record<string, string>>): Promise<ShopService> => {
     const databaseUrl = await postgres.createDatabase(name);
-    const service = await startHoldfast({ entry, databaseUrl, replicas: 1, shop, settings });
+    const service = await startHoldfast({
+      entry,
+      databaseUrl,
+      replicas: 1,
+      shop,
+      settings: { ...connections, ...settings },
+    });
     services.push(service);
     return service;
   };

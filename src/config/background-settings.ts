@@ -58,9 +58,9 @@ export const backgroundSettings = {
   }),
   CONSUMER_YIELD_AT: integer({
     description:
-      'Operations of callers under way on this replica at which background work rests for as long as it works; at twice as many, twice as long. 0: it never rests.',
+      'Operations of callers under way on this replica at which background work rests for as long as it works; at twice as many, four times as long. 0: it never rests.',
     min: 0,
     max: 1_000_000,
-    default: '8',
+    default: '16',
   }),
 };

@@ -1,6 +1,7 @@
 /**
- * Lets background work yield to the callers: who has worked for a while rests for as long again, times the operations that
- * are under way for callers in units of `yieldAt`. Nobody there: no rest. It falls behind under load and catches up after it.
+ * Lets background work yield to the callers: who has worked for a while rests for as long again, times the square of the
+ * operations that are under way for callers, in units of `yieldAt`. Nobody there: no rest; a few: hardly any, so it keeps
+ * up and its turns stay small; as many as there can be: it falls behind, and catches up after it.
  */
 export class Pacer {
   readonly #inFlight: () => number;
@@ -15,7 +16,7 @@ export class Pacer {
   /** How long to rest after so much work. */
   restMs(workedMs: number): number {
     if (this.#yieldAt === 0) return 0;
-    return Math.min(restMsMax, workedMs * Math.min(shareMax, this.#inFlight() / this.#yieldAt));
+    return Math.min(restMsMax, workedMs * Math.min(shareMax, (this.#inFlight() / this.#yieldAt) ** 2));
   }
 }
 

@@ -11,6 +11,15 @@ export const ensureCursor = statement(
    on conflict do nothing`,
 );
 
+/**
+ * A turn's commit does not wait for the disk, nor for a standby, and holds up nobody's who does. What a crash takes of it, it takes
+ * whole, with the cursor's move: the turn is repeated, and repeating it is what everything in it is made for.
+ */
+export const notSynchronously = statement(
+  'not_synchronously',
+  `select set_config('synchronous_commit', 'off', true)`,
+);
+
 /** $1 consumer. */
 export const lockCursor = statement(
   'lock_cursor',

@@ -41,6 +41,7 @@ export class PostgresTurn implements CursorTurn {
         beginSettings,
         times.map((ms) => `${ms}ms`),
       ),
+      pipeline.send(statements.notSynchronously),
       pipeline.send(statements.lockCursor, [options.consumer]),
       pipeline.send(statements.operationToRetry, [options.consumer]),
       pipeline.send(statements.lastGiven),
@@ -48,7 +49,7 @@ export class PostgresTurn implements CursorTurn {
     ]);
     const failed = answers.find((answer) => answer.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    const [, , cursor, retry, last, announced] = answers.map((answer) =>
+    const [, , , cursor, retry, last, announced] = answers.map((answer) =>
       answer.status === 'fulfilled' && typeof answer.value !== 'string' ? answer.value : [],
     );
     const row = cursor?.[0];
