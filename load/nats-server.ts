@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -71,9 +71,11 @@ export class NatsServer {
     await this.#end('SIGKILL');
   }
 
-  /** It keeps its connections and answers nothing, until it is told to go on. */
-  freeze(): void {
+  /** It keeps its connections and answers nothing, until it is told to go on. Resolves when it stands still. */
+  async freeze(): Promise<void> {
     this.#process?.kill('SIGSTOP');
+    // A thread that runs at this moment stops a moment later.
+    while (this.pid !== undefined && (await runsOn(this.pid))) await new Promise(setImmediate);
   }
 
   thaw(): void {
@@ -121,4 +123,17 @@ async function ready(child: ChildProcess): Promise<number> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether a thread of this process is not stopped. Needs `/proc`: elsewhere it is taken for stopped. */
+async function runsOn(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = await Promise.all(
+    threads.map(async (thread) => {
+      const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      // After the name in brackets, which may hold anything.
+      return stat.slice(stat.lastIndexOf(')') + 2)[0];
+    }),
+  );
+  return states.some((state) => state !== 'T');
 }

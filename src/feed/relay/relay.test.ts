@@ -200,7 +200,7 @@ test('a broker that does not answer holds the relay up for a bounded time, and g
   const relay = await openRelay({ timeoutMs: 300 });
   const all = operations(20);
   await relay.handle(all.slice(0, 10), turn(), signal);
-  server.freeze();
+  await server.freeze();
   try {
     await expect(relay.handle(all, turn(), signal)).rejects.toThrow(
       new HeldUpError('NATS has not confirmed operations: no answer in time'),
