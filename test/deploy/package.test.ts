@@ -145,6 +145,8 @@ test('npx on the file runs dev in an empty folder, and what it sold is there for
   const [grant = '', purchase = '', inventory = ''] = curls;
   await paste(grant);
   expect(await paste(purchase)).toMatchObject({ type: 'purchase', actor: 'key:admin' });
+  // What the purchase earns by the example's rule comes a moment after it.
+  await until('it has its reward', async () => JSON.stringify(await paste(inventory)).includes('"xp"'));
   const owned = await paste(inventory);
   expect(await readdir(folder)).toEqual(['.data']);
   interrupt(first, 'SIGINT');

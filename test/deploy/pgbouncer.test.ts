@@ -82,6 +82,7 @@ test('operations of many clients over two replicas keep every sum exact, and who
   const database: TestDatabase = { url: pooled, name: 'pooled', drop: () => Promise.resolve() };
   const env = {
     NODE_ENV: 'production',
+    DATABASE_DIRECT_URL: direct,
     DB_NAMED_STATEMENTS: 'false',
     SHUTDOWN_GRACE: '0s',
     ADMIN_API_KEY: adminApiKey,
