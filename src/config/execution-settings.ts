@@ -3,7 +3,7 @@ import { duration, integer, type Setting } from './setting.ts';
 /** How operations are batched, queued and tried again. */
 export const executionSettings = {
   LANES: integer({
-    description: 'Batches under way at once. For throughput only; two suit most databases.',
+    description: 'Batches under way at once, at most. For throughput only; two suit most databases.',
     min: 1,
     max: 64,
     default: '2',
@@ -13,6 +13,19 @@ export const executionSettings = {
     min: 1,
     max: 1000,
     default: '128',
+  }),
+  LANE_BATCH_MIN: integer({
+    description:
+      'While another batch is under way, a lane begins its own only with so many operations. More, and fewer and larger batches cost less; 0: at once.',
+    min: 0,
+    max: 1000,
+    default: '32',
+  }),
+  LANE_BATCH_WAIT: duration({
+    description: '… or when one of them has waited for so long.',
+    default: '20ms',
+    minMs: 1,
+    maxMs: 1000,
   }),
   QUEUE_MAX: integer({
     description: 'Operations waiting or under way at most; beyond it they are answered `overloaded`.',

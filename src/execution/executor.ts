@@ -6,17 +6,13 @@ import { retrying, type BackoffSettings } from './backoff.ts';
 import { CatalogReplacedError, runBatch, type LockPolicy, type Missed, type Verdict } from './batch.ts';
 import type { CatalogCache } from './catalog-cache.ts';
 import { ExecutionFailure, failureCodeOf } from './failure.ts';
-import { Lane } from './lane.ts';
+import { Lanes, type LanesSettings } from './lanes.ts';
 import { newOperationId } from './operation-id.ts';
 import { PatientLane } from './patient-lane.ts';
 import type { Pending } from './pending.ts';
 import type { OperationRequest, Outcome } from './request.ts';
 
-export interface ExecutorSettings {
-  /** How many batches may be under way at once; each takes a connection. For throughput only. */
-  readonly lanes: number;
-  /** Commands in one batch at most. */
-  readonly batchMax: number;
+export interface ExecutorSettings extends LanesSettings {
   /** Commands waiting or under way at most; beyond it they are refused as `overloaded`. */
   readonly queueMax: number;
   /** How long a batch waits for one account's lock before it goes on without it. */
@@ -64,7 +60,7 @@ export class Executor {
   readonly #catalog: CatalogCache;
   readonly #settings: ExecutorSettings;
   readonly #observer: ExecutorObserver;
-  readonly #lanes: readonly Lane<Pending>[];
+  readonly #lanes: Lanes<Pending>;
   readonly #patient: PatientLane<Waiting>;
   #inFlight = 0;
   #closed = false;
@@ -79,11 +75,8 @@ export class Executor {
     this.#catalog = deps.catalog;
     this.#settings = deps.settings;
     this.#observer = deps.observer;
-    const { lanes, batchMax, patientWorkers } = deps.settings;
-    this.#lanes = Array.from(
-      { length: lanes },
-      () => new Lane<Pending>({ batchMax, work: (batch) => this.#process(batch) }),
-    );
+    const { patientWorkers } = deps.settings;
+    this.#lanes = new Lanes<Pending>(deps.settings, (batch) => this.#process(batch));
     this.#patient = new PatientLane<Waiting>({
       workers: patientWorkers,
       work: (waiting) => this.#waitAlone(waiting),
@@ -98,10 +91,10 @@ export class Executor {
   /** Where the commands are that wait, and how many there may be. */
   get load(): ExecutorLoad {
     return {
-      lanes: this.#lanes.length,
+      lanes: this.#settings.lanes,
       inFlight: this.#inFlight,
       inFlightMax: this.#settings.queueMax,
-      queued: this.#lanes.reduce((sum, lane) => sum + lane.queued, 0),
+      queued: this.#lanes.queued,
       waitingAlone: this.#patient.size,
     };
   }
@@ -125,7 +118,7 @@ export class Executor {
   async drain(): Promise<void> {
     this.#closed = true;
     while (this.#inFlight > 0) {
-      await Promise.all([...this.#lanes.map((lane) => lane.idle()), this.#patient.idle()]);
+      await Promise.all([this.#lanes.idle(), this.#patient.idle()]);
       await new Promise(setImmediate);
     }
   }
@@ -133,7 +126,7 @@ export class Executor {
   /** The lane is chosen by the home's bucket, so neighbours meet in one batch instead of waiting for each other's locks. */
   #route(pending: Pending): void {
     const { home } = pending.request.command;
-    this.#lanes[bucketOf(home) % this.#lanes.length]?.push(pending);
+    this.#lanes.push(pending, bucketOf(home));
   }
 
   /** Works off what a lane has gathered. Never rejects: each command gets its answer here or where it is passed on to. */

@@ -80,6 +80,8 @@ async function serve(
     settings: {
       lanes: config.LANES,
       batchMax: config.LANE_BATCH_MAX,
+      batchMin: config.LANE_BATCH_MIN,
+      batchWaitMs: config.LANE_BATCH_WAIT,
       queueMax: config.QUEUE_MAX,
       batchAccountWaitMs: config.DB_BATCH_LOCK_WAIT,
       lockTimeoutMs: config.DB_LOCK_TIMEOUT,

@@ -8,6 +8,8 @@ import type { Repository } from '../../src/repository/repository.ts';
 export const executorSettings: ExecutorSettings = {
   lanes: 2,
   batchMax: 64,
+  batchMin: 0,
+  batchWaitMs: 20,
   queueMax: 10_000,
   batchAccountWaitMs: 50,
   lockTimeoutMs: 5_000,
