@@ -15,16 +15,17 @@ export const backgroundSettings = {
     maxMs: 60_000,
   }),
   CONSUMER_PAGE_ROWS: integer({
-    description: 'Operations that a consumer handles in one turn at most.',
+    description:
+      'Operations that a consumer handles at once, at most. More, and they cost less; fewer, and callers notice less of it.',
     min: 1,
     max: 10_000,
-    default: '200',
+    default: '128',
   }),
-  CONSUMER_GATHER: duration({
+  CONSUMER_TURN: duration({
     description:
-      'How long a consumer that has caught up lets operations gather before its next turn. Shorter, and rewards and deliveries come sooner; longer, and fewer turns cost less.',
-    default: '100ms',
-    maxMs: 60_000,
+      'How long operations gather for a turn of a consumer, which spreads its pages over as long. Shorter, and rewards and deliveries come sooner; longer, and fewer turns cost less.',
+    default: '200ms',
+    maxMs: 10_000,
   }),
   CONSUMER_TURN_TIMEOUT: duration({
     description:

@@ -1,13 +1,18 @@
 import type { ConsumerCursors, Cursor, CursorTurn, FeedOperation } from '../repository/consumers.ts';
 import { ConstraintError, DuplicateError, RepositoryError } from '../repository/errors.ts';
-import { HeldUpError, type Consumer } from './consumer.ts';
+import { HeldUpError, type Consumer, type Handle } from './consumer.ts';
 import type { Pacer } from './pacer.ts';
 import { sleepUntil } from './sleep-until.ts';
 import type { FeedTail } from './tail.ts';
 
 export interface ConsumerSettings {
-  /** Operations handled in one turn at most. */
+  /** Operations handled at once, at most. */
   readonly pageRows: number;
+  /**
+   * How long operations gather for a turn, which spreads its pages over as long: a turn costs much the same, however many it
+   * handles, and a page at a time is hardly felt. One that is behind ends its turn after so long.
+   */
+  readonly turnMs: number;
   /** How often an operation that fails by itself is tried before it is parked. */
   readonly attemptsMax: number;
   /** Wait after a failure; it doubles with each in a row. */
@@ -15,8 +20,6 @@ export interface ConsumerSettings {
   readonly backoffMsMax: number;
   /** How long a turn may take before it is cut off. */
   readonly turnTimeoutMs: number;
-  /** How long one that has caught up lets operations gather: a turn costs much the same, however many it handles. */
-  readonly gatherMs: number;
   /** How long a replica that found someone else at work, or nothing to do, waits before it looks again by itself. */
   readonly lookAgainMs: number;
 }
@@ -26,9 +29,16 @@ export interface ConsumerLog {
   error(fields: object, message: string): void;
 }
 
+/** How a loop is told to end: after the page that it is at; at once, and nothing of the turn is kept. */
+interface Signals {
+  readonly stopping: AbortSignal;
+  readonly aborted: AbortSignal;
+}
+
 /** What became of a turn. */
 type Outcome =
-  | { readonly kind: 'worked'; readonly more: boolean }
+  /** Its last piece of work took so long. */
+  | { readonly kind: 'worked'; readonly more: boolean; readonly workedMs: number }
   /** Nothing lies after this position. */
   | { readonly kind: 'idle'; readonly position: number }
   | { readonly kind: 'unwanted' }
@@ -39,7 +49,10 @@ type Outcome =
 /** What a turn was about, for when it fails. */
 interface Attempt {
   cursor?: Cursor;
-  handled?: readonly FeedOperation[];
+  /** The page that was being handled. */
+  page?: readonly FeedOperation[];
+  /** It was not the turn's first: what came before it is not kept either. */
+  pagesBefore?: boolean;
   retry?: FeedOperation;
 }
 
@@ -56,6 +69,8 @@ export class ConsumerLoop {
   readonly #settings: ConsumerSettings;
   readonly #log: ConsumerLog;
   #failures = 0;
+  /** A turn has failed after its first page: each has one, until the page that fails is a first one. */
+  #pageByPage = false;
   /** Whether the last turn was about a parked operation. */
   #retried = false;
 
@@ -78,22 +93,22 @@ export class ConsumerLoop {
     this.#log = deps.log;
   }
 
-  /** Works until `stopping` aborts, and finishes the turn that is under way; unless `aborted` does, which drops it. */
-  async run({ stopping, aborted }: { stopping: AbortSignal; aborted: AbortSignal }): Promise<void> {
+  /** Works until `stopping` aborts, and keeps the turn that is under way; unless `aborted` does, which drops it. */
+  async run({ stopping, aborted }: Signals): Promise<void> {
     let ensured = false;
     while (!stopping.aborted) {
       const beganMs = performance.now();
       const outcome = await this.#attempt(async (attempt) => {
         if (!ensured) await this.#cursors.ensure(this.#consumer.name, this.#consumer.from);
         ensured = true;
-        return await this.#turn(attempt, aborted);
+        return await this.#turn(attempt, { stopping, aborted });
       }, aborted);
       await this.#pause(outcome, performance.now() - beganMs, stopping);
     }
   }
 
   /** Undefined: someone else has the turn. */
-  async #turn(attempt: Attempt, aborted: AbortSignal): Promise<Outcome | undefined> {
+  async #turn(attempt: Attempt, { stopping, aborted }: Signals): Promise<Outcome | undefined> {
     const { turnTimeoutMs } = this.#settings;
     const options = { consumer: this.#consumer.name, owner: this.#owner, timeoutMs: turnTimeoutMs };
     const late = new AbortController();
@@ -101,8 +116,8 @@ export class ConsumerLoop {
       late.abort(new Error(`the turn took longer than ${turnTimeoutMs} ms`));
     }, turnTimeoutMs);
     try {
-      const signal = AbortSignal.any([aborted, late.signal]);
-      return await this.#cursors.take(options, async (turn) => await this.#work(turn, attempt, signal));
+      const signals = { stopping, aborted: AbortSignal.any([aborted, late.signal]) };
+      return await this.#cursors.take(options, async (turn) => await this.#work(turn, attempt, signals));
     } catch (error) {
       // Troubles of the surroundings are told as such, however long they took.
       throw late.signal.aborted && !isHeldUp(error) ? late.signal.reason : error;
@@ -111,39 +126,69 @@ export class ConsumerLoop {
     }
   }
 
-  async #work(turn: CursorTurn, attempt: Attempt, signal: AbortSignal): Promise<Outcome> {
+  async #work(turn: CursorTurn, attempt: Attempt, signals: Signals): Promise<Outcome> {
     const { cursor, end, retry } = turn;
+    const { position } = cursor;
+    const beganMs = performance.now();
     attempt.cursor = cursor;
+    if (retry === undefined && end <= position) return { kind: 'idle', position };
+    const handle = await this.#consumer.prepare();
     // In turns with what is new: however much is to be tried again, nobody waits for all of it.
-    this.#retried = retry !== undefined && (!this.#retried || end <= cursor.position);
+    this.#retried = retry !== undefined && (!this.#retried || end <= position);
     if (retry !== undefined && this.#retried) {
       attempt.retry = retry;
       turn.unpark(retry);
-      await this.#consumer.handle([retry], turn, signal);
-      return { kind: 'worked', more: true };
+      await handle?.([retry], turn, signals.aborted);
+      return { kind: 'worked', more: true, workedMs: performance.now() - beganMs };
     }
-    if (end <= cursor.position) return { kind: 'idle', position: cursor.position };
-    if (!(await this.#consumer.isWanted())) {
+    if (handle === null) {
       turn.moveTo(end);
       return { kind: 'unwanted' };
     }
     const waitMs = this.#dueInMs(cursor);
     if (waitMs > 0) return { kind: 'waiting', ms: waitMs };
-    const limit = cursor.position < cursor.oneByOneUntil ? 1 : this.#settings.pageRows;
-    const operations = await turn.read(limit);
-    const [first] = operations;
-    if (first !== undefined && cursor.attempts >= this.#settings.attemptsMax) {
-      this.#park(turn, first);
-      return { kind: 'worked', more: true };
+    if (cursor.attempts >= this.#settings.attemptsMax) return await this.#giveUp(turn);
+    return await this.#handlePages(handle, turn, attempt, signals);
+  }
+
+  /** Page by page, up to the end as it was when the turn began, or for as long as a turn may be. */
+  async #handlePages(
+    handle: Handle,
+    turn: CursorTurn,
+    attempt: Attempt,
+    { stopping, aborted }: Signals,
+  ): Promise<Outcome> {
+    const { cursor, end } = turn;
+    const { turnMs, pageRows } = this.#settings;
+    const endsAtMs = performance.now() + turnMs;
+    const pageMs = turnMs / Math.ceil((end - cursor.position) / pageRows);
+    for (let reached = cursor.position; ;) {
+      const beganMs = performance.now();
+      const limit = reached < cursor.oneByOneUntil ? 1 : pageRows;
+      const page = await turn.read(reached, limit);
+      attempt.page = page;
+      if (page.length > 0) await handle(page, turn, aborted);
+      aborted.throwIfAborted();
+      attempt.pagesBefore = true;
+      const last = page.at(-1);
+      // Numbers that were given up leave gaps: at the end of the feed the cursor is as far as the feed is.
+      reached = last !== undefined && page.length === limit ? last.position : end;
+      turn.moveTo(reached);
+      if (reached >= end) this.#pageByPage = false;
+      const workedMs = performance.now() - beganMs;
+      const worked = { kind: 'worked', more: reached < end, workedMs } as const;
+      if (!worked.more || this.#pageByPage) return worked;
+      const restMs = Math.max(this.#pacer.restMs(workedMs), pageMs - workedMs);
+      if (performance.now() + restMs > endsAtMs) return worked;
+      await sleepUntil(null, { ms: restMs, signal: stopping });
+      if (stopping.aborted) return worked;
     }
-    attempt.handled = operations;
-    if (first !== undefined) await this.#consumer.handle(operations, turn, signal);
-    signal.throwIfAborted();
-    const last = operations.at(-1);
-    const more = operations.length === limit;
-    // Numbers that were given up leave gaps: at the end of the feed the cursor is as far as the feed is.
-    turn.moveTo(last !== undefined && more ? last.position : end);
-    return { kind: 'worked', more };
+  }
+
+  async #giveUp(turn: CursorTurn): Promise<Outcome> {
+    const [first] = await turn.read(turn.cursor.position, 1);
+    if (first !== undefined) this.#park(turn, first);
+    return { kind: 'worked', more: true, workedMs: 0 };
   }
 
   #park(turn: CursorTurn, operation: FeedOperation): void {
@@ -191,7 +236,7 @@ export class ConsumerLoop {
     }
   }
 
-  async #note({ cursor, handled = [], retry }: Attempt, error: unknown): Promise<void> {
+  async #note({ cursor, page = [], pagesBefore = false, retry }: Attempt, error: unknown): Promise<void> {
     if (cursor === undefined) return;
     const { name } = this.#consumer;
     const reason = reasonOf(error);
@@ -201,9 +246,10 @@ export class ConsumerLoop {
       if (!held) await this.#cursors.noteRetryFailure(name, retry.position, reason);
       return;
     }
-    const [first, ...others] = handled;
+    const [first, ...others] = page;
     const asBefore = { position, error: reason, oneByOneUntil, attempts };
-    if (held || first === undefined) await this.#cursors.noteFailure(name, asBefore);
+    this.#pageByPage ||= pagesBefore;
+    if (held || pagesBefore || first === undefined) await this.#cursors.noteFailure(name, asBefore);
     else if (others.length === 0)
       await this.#cursors.noteFailure(name, { ...asBefore, attempts: attempts + 1 });
     else {
@@ -212,21 +258,21 @@ export class ConsumerLoop {
     }
   }
 
-  async #pause(outcome: Outcome | undefined, workedMs: number, stopping: AbortSignal): Promise<void> {
+  async #pause(outcome: Outcome | undefined, tookMs: number, stopping: AbortSignal): Promise<void> {
     const { lookAgainMs } = this.#settings;
     if (outcome?.kind === 'idle')
       await this.#tail.beyondWithin(outcome.position, { ms: lookAgainMs, signal: stopping });
-    else await sleepUntil(null, { ms: this.#restMs(outcome, workedMs), signal: stopping });
+    else await sleepUntil(null, { ms: this.#restMs(outcome, tookMs), signal: stopping });
   }
 
-  #restMs(outcome: Exclude<Outcome, { kind: 'idle' }> | undefined, workedMs: number): number {
+  #restMs(outcome: Exclude<Outcome, { kind: 'idle' }> | undefined, tookMs: number): number {
     switch (outcome?.kind) {
       case undefined:
       case 'unwanted':
         return this.#settings.lookAgainMs;
       case 'worked': {
-        const restMs = this.#pacer.restMs(workedMs);
-        return outcome.more ? restMs : Math.max(restMs, this.#settings.gatherMs - workedMs);
+        const restMs = this.#pacer.restMs(outcome.workedMs);
+        return outcome.more ? restMs : Math.max(restMs, this.#settings.turnMs - tookMs);
       }
       case 'waiting':
         return outcome.ms;

@@ -10,16 +10,19 @@ export interface Consumer {
   /** Where one that was never seen begins. */
   readonly from: 'beginning' | 'end';
   /**
-   * Whether there is anything to do; false: all that can be read at this moment is passed over unread. It is asked after
-   * it is known what can be read, so what is configured from now on is about later operations.
+   * What to do in a turn, by what is configured; null: nothing, all that can be read at this moment is passed over unread.
+   * It is asked once a turn, after it is known what can be read, so what is configured from now on is about later
+   * operations.
    */
-  isWanted(): Promise<boolean>;
-  /**
-   * Handles operations, in the order of the feed. Throws, or is still at it when the signal aborts: nothing of the turn
-   * is kept, and it is tried again, then operation by operation; one that still fails is parked.
-   */
-  handle(operations: readonly FeedOperation[], turn: Turn, signal: AbortSignal): Promise<void>;
+  prepare(): Promise<Handle | null>;
 }
+
+/**
+ * Handles a page of operations, in the order of the feed; a turn may have several. Throws, or is still at it when the
+ * signal aborts: nothing of the turn is kept, and it is tried again, then operation by operation; one that still fails is
+ * parked.
+ */
+export type Handle = (operations: readonly FeedOperation[], turn: Turn, signal: AbortSignal) => Promise<void>;
 
 /**
  * The surroundings are at fault and not an operation: a broker is away, the service is overloaded. The turn is tried

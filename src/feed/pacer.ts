@@ -22,4 +22,4 @@ export class Pacer {
 
 /** However much the callers do, a little is done: a rest takes at most so many times as long as the work before it. */
 const shareMax = 16;
-const restMsMax = 1000;
+const restMsMax = 250;

@@ -61,7 +61,7 @@ export function startBackground(deps: {
         backoffMs: config.CONSUMER_RETRY_BACKOFF,
         backoffMsMax: config.CONSUMER_RETRY_BACKOFF_MAX,
         turnTimeoutMs: config.CONSUMER_TURN_TIMEOUT,
-        gatherMs: config.CONSUMER_GATHER,
+        turnMs: config.CONSUMER_TURN,
         lookAgainMs: config.CONSUMER_LOOK_AGAIN,
       },
       log,

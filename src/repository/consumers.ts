@@ -50,7 +50,7 @@ export interface Turn {
   readonly retry: FeedOperation | undefined;
   /** Sets an operation aside: the cursor passes it, and people are told. */
   park(operation: FeedOperation, reason: string): void;
-  /** Asks for jobs. */
+  /** Asks for jobs; of those with the same key, for the last. */
   enqueue(jobs: readonly JobRequest[]): void;
   /** Writes down what endpoints are to get; passes over those that are gone or disabled. */
   deliver(deliveries: readonly NewDelivery[]): void;
@@ -61,9 +61,9 @@ export interface CursorTurn extends Turn {
   readonly cursor: Cursor;
   /** Up to where the feed can be read; learnt after the cursor was locked. */
   readonly end: number;
-  /** What comes after the cursor, up to the end. */
-  read(limit: number): Promise<readonly FeedOperation[]>;
-  /** Everything up to here has been handled. */
+  /** What comes after a position, up to the end. */
+  read(after: number, limit: number): Promise<readonly FeedOperation[]>;
+  /** Everything up to here has been handled; the last one said holds. */
   moveTo(position: number): void;
   /** What was parked has been handled after all. */
   unpark(operation: FeedOperation): void;

@@ -20,7 +20,7 @@ beforeAll(async () => {
   });
   const turn = { consumer: 'ledger-copy', owner: 'host-a:4711', timeoutMs: 30_000 };
   await repository.consumers.take(turn, async (taken) => {
-    const [first] = await taken.read(1);
+    const [first] = await taken.read(0, 1);
     if (first === undefined) throw new Error('there is an operation');
     taken.park(first, 'it would not fit');
     taken.moveTo(first.position);

@@ -52,7 +52,8 @@ export async function handleRewards(
   const turn = new ParkingTurn();
   const logged: unknown[] = [];
   const log = { warn: (fields: object) => logged.push(fields) };
-  await new Rewards({ reads, executor, log, atOnceMax }).handle(operations, turn, signal);
+  const handle = await new Rewards({ reads, executor, log, atOnceMax }).prepare();
+  await handle?.(operations, turn, signal);
   // Whatever is parked is told of.
   expect(logged).toEqual([...turn.parked].map(([operation, reason]) => ({ operation, reason })));
   return turn.parked;

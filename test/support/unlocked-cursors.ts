@@ -46,8 +46,8 @@ class UnlockedTurn implements CursorTurn {
     this.#position = position;
   }
 
-  async read(limit: number): Promise<readonly FeedOperation[]> {
-    const items = await this.#repository.feed(this.cursor.position, limit, this.end);
+  async read(after: number, limit: number): Promise<readonly FeedOperation[]> {
+    const items = await this.#repository.feed(after, limit, this.end);
     return items.map(({ position, receipt }) => {
       const { id } = JSON.parse(receipt) as { id: string };
       return { position, id, type: 'grant', home: '/listings/a', atMs: 0, receipt };

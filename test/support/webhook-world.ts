@@ -75,7 +75,8 @@ export class WebhookWorld {
     const { consumers } = this.repository;
     await consumers.ensure('webhooks', this.consumer.from);
     await consumers.take({ consumer: 'webhooks', owner: 'test', timeoutMs: 10_000 }, async (turn) => {
-      await this.consumer.handle(await turn.read(10_000), turn);
+      const handle = await this.consumer.prepare();
+      await handle?.(await turn.read(turn.cursor.position, 10_000), turn, new AbortController().signal);
       turn.moveTo(turn.end);
     });
   }

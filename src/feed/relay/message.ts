@@ -24,10 +24,8 @@ const expectedLast = { sequence: 'Nats-Expected-Last-Sequence', id: 'Nats-Expect
 /** The operation's place in the feed. */
 const position = 'Holdfast-Position';
 
-const utf8 = new TextEncoder();
-
 export function outgoing(operation: FeedOperation): OutgoingMessage {
-  return { operation, payload: utf8.encode(operation.receipt) };
+  return { operation, payload: Buffer.from(operation.receipt) };
 }
 
 /** What the whole message takes, or a little more. */

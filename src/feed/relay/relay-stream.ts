@@ -13,14 +13,7 @@ export interface StreamEnd {
   readonly operation: RelayedOperation | null;
 }
 
-/** How much of what was sent is in the stream. */
-export interface Appended {
-  /** So many of them, from the first on: none of the others is. */
-  readonly count: number;
-  /** Why not all; null: they are. */
-  readonly refusal: Refusal | null;
-}
-
+/** Why messages are not in the stream. */
 export interface Refusal {
   readonly reason: string;
   /** The stream does not end where we thought: nothing is wrong with it. */
@@ -79,49 +72,59 @@ export class RelayStream {
   }
 
   /**
-   * Appends messages behind the end, all under way at once, and answers when the broker has kept them. Each is taken only
-   * right behind the one before it, so none is in the stream without those before it. Throws a `HeldUpError` when there
-   * is no answer in time: then any number of them, from the first on, may be in the stream.
+   * Appends messages behind the end, all under way at once, and answers when the broker has kept them: null. Each is taken
+   * only right behind the one before it, so none is in the stream without those before it, and the last one's answer is
+   * for all of them. Otherwise why not: then any number of them, from the first on, may be in the stream, which tells. Throws
+   * a `HeldUpError` when there is no answer in time; the same is true then.
    */
-  async append(messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<Appended> {
+  async append(
+    messages: readonly OutgoingMessage[],
+    options: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<Refusal | null> {
     const { sequence } = await this.end();
     // From here on it is known only by the answers.
     this.#end = undefined;
-    const answers = await this.#publish(messages, sequence, signal);
-    const count = answers.findIndex((answer) => refusalIn(answer, this.#settings.stream) !== null);
-    const refused = answers[count];
-    if (refused !== undefined) return { count, refusal: refusalIn(refused, this.#settings.stream) };
+    const answers = await this.#publish(messages, sequence, options);
+    for (const answer of answers) {
+      const refusal = refusalIn(answer, this.#settings.stream);
+      if (refusal !== null) return refusal;
+    }
     const operation = messages.at(-1)?.operation;
     const last = answers.at(-1);
     // One that was there already says where it is, which may not be the end: then that is to be read.
     if (operation !== undefined && last?.seq !== undefined && last.duplicate !== true)
       this.#end = { sequence: last.seq, operation };
-    return { count: messages.length, refusal: null };
+    return null;
   }
 
-  /** The answer to each, in their order. */
+  /** The answers to the first and the last. The first one's says why it is refused; the others' would only follow from that. */
   async #publish(
     messages: readonly OutgoingMessage[],
     end: number,
-    signal: AbortSignal,
+    { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
   ): Promise<readonly PubAck[]> {
-    const answers = new Answers(this.#connection, messages.length);
+    const asked = messages.length > 1 ? [0, messages.length - 1] : [0];
+    const answers = new Answers(this.#connection, asked.length);
     const giveUp = (): void => {
       answers.fail('no answer in time');
     };
     this.#waiting = answers;
     signal.addEventListener('abort', giveUp, { once: true });
+    const timer = setTimeout(giveUp, timeoutMs);
     try {
       signal.throwIfAborted();
       for (const [i, message] of messages.entries()) {
         const subject = `${this.#settings.subjectPrefix}.${message.operation.type}`;
         const headers = headersOf(message, messages[i - 1] ?? end);
-        this.#connection.publish(subject, message.payload, { headers, reply: answers.subjectFor(i) });
+        const answer = asked.indexOf(i);
+        const reply = answer === -1 ? {} : { reply: answers.subjectFor(answer) };
+        this.#connection.publish(subject, message.payload, { headers, ...reply });
       }
       return await answers.all;
     } catch (error) {
       throw new HeldUpError(`NATS has not confirmed operations: ${textOf(error)}`, { cause: error });
     } finally {
+      clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
       this.#waiting = undefined;
       answers.close();

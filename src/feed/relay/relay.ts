@@ -1,6 +1,6 @@
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
-import { HeldUpError, type Consumer } from '../consumer.ts';
+import { HeldUpError, type Consumer, type Handle } from '../consumer.ts';
 import type { Broker } from './broker.ts';
 import { outgoing, type OutgoingMessage } from './message.ts';
 import type { RelayStream } from './relay-stream.ts';
@@ -8,7 +8,7 @@ import type { RelayStream } from './relay-stream.ts';
 export interface RelaySettings {
   /** Messages that are under way at once, at most. */
   readonly inFlightMax: number;
-  /** How long a turn waits for the broker. */
+  /** How long the broker may take to keep messages that are under way together. */
   readonly timeoutMs: number;
 }
 
@@ -44,8 +44,8 @@ export class Relay implements Consumer {
     this.#log = deps.log;
   }
 
-  isWanted(): Promise<boolean> {
-    return Promise.resolve(true);
+  prepare(): Promise<Handle> {
+    return Promise.resolve(this.handle.bind(this));
   }
 
   async handle(
@@ -64,21 +64,12 @@ export class Relay implements Consumer {
       );
       return false;
     });
-    const deadline = new AbortController();
-    const timer = setTimeout(() => {
-      deadline.abort();
-    }, this.#settings.timeoutMs);
     try {
-      await this.#append(stream, messages, {
-        outOfOrder: turn.retry !== undefined,
-        signal: AbortSignal.any([signal, deadline.signal]),
-      });
+      await this.#append(stream, messages, { outOfOrder: turn.retry !== undefined, signal });
     } catch (error) {
       // The next turn finds out anew how things are: whether the broker answers, and what the stream takes.
       await this.#broker.drop();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -92,9 +83,12 @@ export class Relay implements Consumer {
     let left = await ahead(messages);
     let misses = 0;
     while (left.length > 0) {
-      const { count, refusal } = await stream.append(left.slice(0, this.#settings.inFlightMax), signal);
-      left = left.slice(count);
-      if (refusal === null) continue;
+      const some = left.slice(0, this.#settings.inFlightMax);
+      const refusal = await stream.append(some, { timeoutMs: this.#settings.timeoutMs, signal });
+      if (refusal === null) {
+        left = left.slice(some.length);
+        continue;
+      }
       misses += 1;
       if (!refusal.outOfStep || misses === missesMax)
         throw new HeldUpError(`NATS refuses operations: ${refusal.reason}`);

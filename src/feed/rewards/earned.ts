@@ -12,14 +12,23 @@ export interface Earned {
 /** What operations earn by these rules, in the order of the operations. */
 export function earnedBy(operations: readonly FeedOperation[], rules: readonly RewardRule[]): Earned[] {
   return operations.flatMap((operation) => {
-    const about = rules.filter(({ on }) => on.type === operation.type);
-    // Most operations earn nothing, and need not be read for that.
+    const about = rules.filter((rule) => mayEarn(rule, operation));
+    // Most operations earn nothing, and need not be parsed for that.
     if (about.length === 0) return [];
     const earning = earningOperation(operation);
     return about
       .filter((rule) => earns(rule, earning))
       .map((rule) => ({ operation, reward: { rule: rule.id, earning } }));
   });
+}
+
+/** Whether it is worth a closer look: what a rule asks for is in the receipt, as a string. An identifier needs no escapes. */
+function mayEarn({ on }: RewardRule, { type, receipt }: FeedOperation): boolean {
+  return (
+    type === on.type &&
+    (on.listing === null || receipt.includes(`"${on.listing}"`)) &&
+    (on.asset === null || receipt.includes(`"${on.asset}"`))
+  );
 }
 
 function earningOperation({ id, type, home, atMs, position, receipt }: FeedOperation): EarningOperation {

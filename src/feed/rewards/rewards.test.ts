@@ -245,14 +245,15 @@ onEveryRepository((world) => {
     const { executor } = startExecutor(one);
     const reads = { enabledRewardRules: () => Promise.resolve([rewardRule('r')]) };
     const rewards = new Rewards({ reads, executor, log: { warn: () => undefined }, atOnceMax: 64 });
-    const handling = rewards.handle(earned, new ParkingTurn(), stop.signal);
+    const handle = await rewards.prepare();
+    const handling = handle?.(earned, new ParkingTurn(), stop.signal);
     await waiting(world(), 'one', 'two');
     stop.abort(new Error('the turn took too long'));
     // No operation is at fault: were it, the last of its attempts would park it.
     await expect(handling).rejects.toThrow(HeldUpError);
     // The next turn does not crowd the executor with the same ones again.
     const next = new AbortController();
-    const again = rewards.handle(earned, new ParkingTurn(), next.signal);
+    const again = handle?.(earned, new ParkingTurn(), next.signal);
     await new Promise(setImmediate);
     expect(executor.inFlight).toBe(earned.length);
     // So that background work does not yield to itself.
@@ -337,13 +338,13 @@ test('what is a defect is no reason to wait: the operation that it is about is t
   await expect(handling).rejects.not.toThrow(HeldUpError);
 });
 
-test('it is wanted while there is a rule that is enabled', async () => {
+test('it has something to do while there is a rule that is enabled', async () => {
   const repository = new MemoryRepository();
   const { executor } = startExecutor(repository);
   const rewards = new Rewards({ reads: repository, executor, log: { warn: () => undefined }, atOnceMax: 1 });
-  expect(await rewards.isWanted()).toBe(false);
+  expect(await rewards.prepare()).toBeNull();
   await stockShop(repository, { assets, rewardRules: [rewardRule('r', { enabled: false })] });
-  expect(await rewards.isWanted()).toBe(false);
+  expect(await rewards.prepare()).toBeNull();
   await stockShop(repository, { rewardRules: [rewardRule('r')] });
-  expect(await rewards.isWanted()).toBe(true);
+  expect(await rewards.prepare()).not.toBeNull();
 });

@@ -4,9 +4,9 @@ import type { Outcome } from '../../execution/request.ts';
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
 import type { ConsumerLog } from '../consumer-loop.ts';
-import { HeldUpError, type Consumer } from '../consumer.ts';
+import { HeldUpError, type Consumer, type Handle } from '../consumer.ts';
 import { sleepUntil } from '../sleep-until.ts';
-import { earnedBy } from './earned.ts';
+import { earnedBy, type Earned } from './earned.ts';
 import { refusals, requestFor } from './granting.ts';
 
 /**
@@ -45,12 +45,15 @@ export class Rewards implements Consumer {
   }
 
   /** A rule that comes into force after this was asked is about operations that nobody has read yet. */
-  async isWanted(): Promise<boolean> {
-    return (await this.#reads.enabledRewardRules()).length > 0;
+  async prepare(): Promise<Handle | null> {
+    const rules = await this.#reads.enabledRewardRules();
+    if (rules.length === 0) return null;
+    return async (operations, turn, signal) => {
+      await this.#grantAll(earnedBy(operations, rules), turn, signal);
+    };
   }
 
-  async handle(operations: readonly FeedOperation[], turn: Turn, signal: AbortSignal): Promise<void> {
-    const earned = earnedBy(operations, await this.#reads.enabledRewardRules());
+  async #grantAll(earned: readonly Earned[], turn: Turn, signal: AbortSignal): Promise<void> {
     const reasons = new Map<FeedOperation, string[]>();
     for (let next = 0; next < earned.length; next += this.#atOnceMax) {
       const some = earned.slice(next, next + this.#atOnceMax);

@@ -156,7 +156,7 @@ test('410: nothing more is sent, and what was pending is dead', async () => {
   const deliveries = await world.deliveries(id);
   expect(deliveries).toHaveLength(20);
   expect(new Set(deliveries.map(({ status }) => status))).toEqual(new Set(['dead']));
-  expect(await world.consumer.isWanted()).toBe(false);
+  expect(await world.consumer.prepare()).toBeNull();
   expect(world.logged).toContainEqual({
     message: 'a webhook was disabled',
     fields: { webhook: id, because: 'it answered 410 Gone' },

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type {
   DeliveryOutcome,
   DueDeliveries,
@@ -25,8 +26,11 @@ export interface DelivererLog {
   warn(fields: object, message: string): void;
 }
 
-/** Deliveries that are read, sent and recorded together: a replica that is killed sends so many again at most. */
-const batchMax = 64;
+/**
+ * Deliveries that are read, sent and recorded together: a replica that is killed sends so many again at most, and callers
+ * have the processor to themselves between two batches.
+ */
+const batchMax = 16;
 /** Then the job gives its place to the next one, and goes on later. */
 const runMsMax = 5000;
 /** Rows that are changed at once when an endpoint is gone or disabled. */
@@ -192,7 +196,7 @@ function retryAfterOf(attempt: Answered): number | null {
 
 function messageOf(
   { operation: id, type, atMs, receipt }: DueDelivery,
-  keys: readonly Buffer[],
+  keys: readonly KeyObject[],
 ): { headers: Readonly<Record<string, string>>; body: string } {
   const timestampS = Math.floor(Date.now() / 1000);
   const body = `{"type":${JSON.stringify(type)},"timestamp":"${timestamp(atMs)}","data":${receipt}}`;

@@ -1,7 +1,7 @@
-import type { FeedOperation, Turn } from '../../repository/consumers.ts';
+import type { FeedOperation } from '../../repository/consumers.ts';
 import { deliveryJob, type NewDelivery } from '../../repository/webhook-queue.ts';
 import type { Webhooks, WebhookSubscription } from '../../repository/webhooks.ts';
-import type { Consumer } from '../consumer.ts';
+import type { Consumer, Handle } from '../consumer.ts';
 
 /**
  * Writes down, for each endpoint, the operations that it gets, and asks for the job that sends them: all kept with the
@@ -17,17 +17,17 @@ export class WebhooksConsumer implements Consumer {
     this.#webhooks = webhooks;
   }
 
-  async isWanted(): Promise<boolean> {
-    return (await this.#webhooks.enabled()).length > 0;
-  }
-
-  async handle(operations: readonly FeedOperation[], turn: Turn): Promise<void> {
+  async prepare(): Promise<Handle | null> {
     const webhooks = await this.#webhooks.enabled();
-    const wanted = webhooks
-      .map((webhook) => ({ webhook, deliveries: deliveriesTo(webhook, operations) }))
-      .filter(({ deliveries }) => deliveries.length > 0);
-    turn.deliver(wanted.flatMap(({ deliveries }) => deliveries));
-    turn.enqueue(wanted.map(({ webhook: { id, restingUntilMs } }) => deliveryJob(id, restingUntilMs)));
+    if (webhooks.length === 0) return null;
+    return (operations, turn) => {
+      const wanted = webhooks
+        .map((webhook) => ({ webhook, deliveries: deliveriesTo(webhook, operations) }))
+        .filter(({ deliveries }) => deliveries.length > 0);
+      turn.deliver(wanted.flatMap(({ deliveries }) => deliveries));
+      turn.enqueue(wanted.map(({ webhook: { id, restingUntilMs } }) => deliveryJob(id, restingUntilMs)));
+      return Promise.resolve();
+    };
   }
 }
 

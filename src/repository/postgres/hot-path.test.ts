@@ -62,13 +62,14 @@ test('the write path never scans a hot table', async () => {
 });
 
 test('nor a whole index of one: what an operation reads does not grow with the tables', async () => {
-  const reads = `select relname, max(idx_tup_read)::int as most from pg_stat_user_indexes
-    where relname = any ($1) group by relname order by relname`;
+  // Rows that live: how many dead ones an index leads to depends on who else holds a transaction open on the server.
+  const reads = `select relname, idx_tup_fetch::int as fetched from pg_stat_user_tables
+    where relname = any ($1) order by relname`;
   const operations = accounts.length * (rounds + 1);
   const { rows } = await query(url, reads, [hotTables]);
   expect(rows).toHaveLength(hotTables.length);
   // It is between 2 and 4. A scan of one whole index by each small batch would come to 25 and more.
-  const many = rows.filter(({ most }) => Number(most) > 6 * operations);
+  const many = rows.filter(({ fetched }) => Number(fetched) > 6 * operations);
   expect(many).toEqual([]);
 });
 

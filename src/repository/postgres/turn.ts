@@ -23,6 +23,9 @@ export class PostgresTurn implements CursorTurn {
   readonly #pipeline: Pipeline;
   readonly #options: TurnOptions;
   readonly #kept: Saving[] = [];
+  readonly #deliveries: NewDelivery[] = [];
+  readonly #jobs = new Map<string | symbol, JobRequest>();
+  #position: number | undefined;
   readonly #parked: { operation: FeedOperation; reason: string }[] = [];
 
   /** Begins the transaction. Undefined: someone else has the cursor locked. */
@@ -75,8 +78,8 @@ export class PostgresTurn implements CursorTurn {
     this.#options = turn.options;
   }
 
-  async read(limit: number): Promise<readonly FeedOperation[]> {
-    const rows = await this.#pipeline.send(statements.readPage, [this.cursor.position, this.end, limit]);
+  async read(after: number, limit: number): Promise<readonly FeedOperation[]> {
+    const rows = await this.#pipeline.send(statements.readPage, [after, this.end, limit]);
     return rows.map(operationOf);
   }
 
@@ -85,16 +88,11 @@ export class PostgresTurn implements CursorTurn {
   }
 
   enqueue(jobs: readonly JobRequest[]): void {
-    if (jobs.length > 0) this.#kept.push(jobSaving(jobs));
+    for (const job of jobs) this.#jobs.set(job.key ?? Symbol(job.name), job);
   }
 
   deliver(deliveries: readonly NewDelivery[]): void {
-    if (deliveries.length === 0) return;
-    this.#keep(statements.deliver, [
-      deliveries.map(({ webhook }) => webhook),
-      deliveries.map(({ position }) => position),
-      deliveries.map(({ operation }) => operation),
-    ]);
+    for (const delivery of deliveries) this.#deliveries.push(delivery);
   }
 
   unpark({ position }: FeedOperation): void {
@@ -102,12 +100,16 @@ export class PostgresTurn implements CursorTurn {
   }
 
   moveTo(position: number): void {
-    this.#keep(statements.moveCursor, [this.#options.consumer, position, this.#options.owner]);
+    this.#position = position;
   }
 
   /** Sends what was set down with the commit. When this throws, it may have been kept: the cursor tells. */
   async commit(): Promise<void> {
+    if (this.#deliveries.length > 0) this.#keepDeliveries();
+    if (this.#jobs.size > 0) this.#kept.push(jobSaving([...this.#jobs.values()]));
     if (this.#parked.length > 0) this.#keepParked();
+    if (this.#position !== undefined)
+      this.#keep(statements.moveCursor, [this.#options.consumer, this.#position, this.#options.owner]);
     await commit(this.#client, this.#pipeline, this.#kept);
   }
 
@@ -115,7 +117,15 @@ export class PostgresTurn implements CursorTurn {
     this.#kept.push({ statement, values });
   }
 
-  /** Last: an operation that was tried again in vain stays parked, with its new reason. */
+  #keepDeliveries(): void {
+    this.#keep(statements.deliver, [
+      this.#deliveries.map(({ webhook }) => webhook),
+      this.#deliveries.map(({ position }) => position),
+      this.#deliveries.map(({ operation }) => operation),
+    ]);
+  }
+
+  /** After what was unparked: an operation that was tried again in vain stays parked, with its new reason. */
   #keepParked(): void {
     this.#keep(statements.park, [
       this.#options.consumer,

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ConsumerWorld, recording } from '../../test/support/consumer-world.ts';
+import { Gate } from '../../test/support/gate.ts';
+import { query } from '../../test/support/query.ts';
+import { until } from '../../test/support/until.ts';
+
+let world: ConsumerWorld;
+
+beforeEach(async () => {
+  world = await ConsumerWorld.start();
+});
+
+afterEach(async () => {
+  await world.close();
+});
+
+/** Long enough for a page to be at its middle, however slow the machine is. */
+const turnMs = 1000;
+
+test('the pages of a turn are kept together, with one move of the cursor', async () => {
+  const [secondPage, goOn] = [new Gate(), new Gate()];
+  const pages: number[] = [];
+  const ids = await world.operate(7);
+  world.replica('a').work(
+    recording(async (operations) => {
+      pages.push(operations.length);
+      if (pages.length === 1) return;
+      secondPage.open();
+      await goOn.opened;
+    }),
+    { turnMs },
+  );
+  await secondPage.opened;
+  expect([await world.position(), await world.recorded()]).toEqual([0, []]);
+  goOn.open();
+  await world.allRecorded(ids);
+  expect([await world.position(), await world.recorded()]).toEqual([7, ids]);
+  expect(pages).toEqual([4, 3]);
+});
+
+test('when a later page fails the pages are kept one by one, and only what is poisoned is parked', async () => {
+  const ids = await world.operate(12);
+  const poisoned = ids[6];
+  const replica = world.replica('a');
+  const attempts: number[] = [];
+  replica.work(
+    recording((operations) => {
+      attempts.push(ids.indexOf(operations[0]?.id ?? ''));
+      if (operations.some(({ id }) => id === poisoned)) throw new Error('it is poisoned');
+    }),
+    { turnMs },
+  );
+  await until('the cursor is at the end', async () => (await world.position()) === ids.length);
+  expect(await world.recorded()).toEqual(ids.filter((id) => id !== poisoned));
+  const { consumers } = replica.repository;
+  expect(await consumers.parked('recording', { after: 0, limit: 10 })).toMatchObject([
+    { operation: poisoned, reason: 'it is poisoned' },
+  ]);
+  // The first page of the turn that failed was not kept with it, and did not fail again.
+  expect(attempts.slice(0, 4)).toEqual([0, 4, 0, 4]);
+  // Once it is through, turns have several pages again.
+  expect(await consumers.list()).toMatchObject([{ attempts: 0, error: null }]);
+});
+
+test('a stop between two pages keeps what was handled, and whoever comes next goes on after it', async () => {
+  const [entered, goOn] = [new Gate(), new Gate()];
+  const ids = await world.operate(8);
+  const stopped = world.replica('stopped');
+  stopped.work(
+    recording(async () => {
+      entered.open();
+      await goOn.opened;
+    }),
+    // Its second page would be due after an hour.
+    { turnMs: 7_200_000, turnTimeoutMs: 10_000_000 },
+  );
+  await entered.opened;
+  const closed = stopped.close();
+  goOn.open();
+  await closed;
+  expect(await world.recorded()).toEqual(ids.slice(0, 4));
+  const next = world.replica('next');
+  next.work(recording());
+  await world.allRecorded(ids);
+  expect(await world.recorded()).toEqual(ids);
+  expect([...stopped.warnings, ...next.warnings]).toEqual([]);
+});
+
+test('of the jobs that a turn asks for with the same key, the last is kept', async () => {
+  const ids = await world.operate(8);
+  const replica = world.replica('a');
+  replica.work(
+    recording((operations, turn) => {
+      turn.enqueue(operations.map(({ id }) => ({ name: 'keyed', key: 'one', payload: { id } })));
+    }),
+    { turnMs },
+  );
+  await until('the cursor is at the end', async () => (await world.position()) === ids.length);
+  const { rows } = await query(
+    world.url,
+    `select payload ->> 'id' as id from graphile_worker._private_jobs where key = 'one'`,
+  );
+  expect(rows).toEqual([{ id: ids.at(-1) }]);
+  expect(replica.warnings).toEqual([]);
+});
