@@ -23,11 +23,18 @@ export interface BackgroundRound {
   /** Purchases a second, as many as there can be: without background work, and with it but nothing configured. */
   readonly withoutPerSecond: number;
   readonly idlePerSecond: number;
-  /** At half of the latter: p99 in ms with nothing configured, and with rewards, a webhook and the relay. */
-  readonly idleP99Ms: number;
-  readonly busyP99Ms: number;
+  /** At half of the latter: with nothing configured, and with rewards, a webhook and the relay. */
+  readonly idleMs: Quantiles;
+  readonly busyMs: Quantiles;
   /** The most that any consumer was behind meanwhile. */
   readonly behindSecondsMax: number;
+}
+
+/** Of how long purchases took, in ms. */
+export interface Quantiles {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
 }
 
 export interface BackgroundBenchResult {
@@ -48,11 +55,14 @@ const entry = path.resolve(import.meta.dirname, '../src/main.ts');
 /** As in production: in development consumers and jobs would wait for each other's connections. */
 const connections = { DB_MAX_CONNS: '20', DB_BACKGROUND_CONNS: '6' };
 const sampleMs = 250;
+/** Before a measurement at half of the rate: whoever comes from rest has cold caches, and whoever comes from a full load has none. */
+const warmUpSecondsMax = 3;
 const catchUpMsMax = 300_000;
 
 /**
  * What background work costs those who call: three replicas on three databases of one PostgreSQL, one without it, one
- * with it and nothing configured, one with rewards, a webhook and the relay. They have their turns one after another.
+ * with it and nothing configured, one with rewards, a webhook and the relay. They have their turns one after another, and
+ * who is first changes with each round.
  */
 export async function benchBackground(options: BackgroundBenchOptions): Promise<BackgroundBenchResult> {
   const { onProgress, signal, natsUrl } = options;
@@ -80,12 +90,17 @@ export async function benchBackground(options: BackgroundBenchOptions): Promise<
     const without = await start('without_background', { BACKGROUND_WORK: 'false' });
     const idle = await start('idle_background', {});
     const busy = await start('busy_background', { NATS_URL: natsUrl, WEBHOOK_ALLOW_PRIVATE: 'true' });
+    await postgres.makeWalSegments();
     await putUpFollowers(busy, { sink, types: options.types });
-    const steps = options.rounds * 4 + 4;
+    const steps = options.rounds * 6 + 4;
     let step = 0;
-    const run = async (service: ShopService, label: string, perSecond?: number): Promise<LoadReport> => {
+    const run = async (
+      service: ShopService,
+      label: string,
+      { perSecond, seconds = options.seconds }: { perSecond?: number; seconds?: number } = {},
+    ): Promise<LoadReport> => {
       onProgress(step / steps, label);
-      const report = await buy(service, options, { name: `${step}`, perSecond });
+      const report = await buy(service, { ...options, seconds }, { name: `${step}`, perSecond });
       step += 1;
       return report;
     };
@@ -94,21 +109,30 @@ export async function benchBackground(options: BackgroundBenchOptions): Promise<
     const rounds: BackgroundRound[] = [];
     for (let round = 1; round <= options.rounds; round += 1) {
       const of = `round ${round} of ${options.rounds}`;
-      const withoutPerSecond = rateOf(await run(without, `${of}: without background work`));
-      const idlePerSecond = rateOf(await run(idle, `${of}: nothing configured`));
-      const half = idlePerSecond / 2;
-      const quiet = await run(idle, `${of}: half of that, nothing configured`, half);
-      const lags = sampleLag(busy);
-      const followed = await run(busy, `${of}: half of that, with all of it`, half);
-      const behindSecondsMax = await lags.stop();
-      await caughtUp(busy, signal);
-      rounds.push({
-        withoutPerSecond,
-        idlePerSecond,
-        idleP99Ms: quiet.latencies.quantileMs(0.99),
-        busyP99Ms: followed.latencies.quantileMs(0.99),
-        behindSecondsMax,
-      });
+      const inTurns = round % 2 === 0 ? reversed : forwards;
+      const [withoutPerSecond, idlePerSecond] = await inTurns(
+        async () => rateOf(await run(without, `${of}: without background work`)),
+        async () => rateOf(await run(idle, `${of}: nothing configured`)),
+      );
+      const perSecond = idlePerSecond / 2;
+      const atHalf = async (service: ShopService, label: string): Promise<Quantiles> => {
+        await run(service, `${label}: warm-up`, {
+          perSecond,
+          seconds: Math.min(warmUpSecondsMax, options.seconds),
+        });
+        return quantilesOf(await run(service, label, { perSecond }));
+      };
+      const [idleMs, { busyMs, behindSecondsMax }] = await inTurns(
+        async () => await atHalf(idle, `${of}: half of that, nothing configured`),
+        async () => {
+          const lags = sampleLag(busy);
+          const busyMs = await atHalf(busy, `${of}: half of that, with all of it`);
+          const behindSecondsMax = await lags.stop();
+          await caughtUp(busy, signal);
+          return { busyMs, behindSecondsMax };
+        },
+      );
+      rounds.push({ withoutPerSecond, idlePerSecond, idleMs, busyMs, behindSecondsMax });
     }
     const full = await run(busy, 'as much as there can be, with all of it');
     const atEnd = await consumersOf(busy);
@@ -201,6 +225,23 @@ async function caughtUp(service: ShopService, signal: AbortSignal): Promise<numb
 
 async function pause(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, sampleMs));
+}
+
+async function forwards<A, B>(first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {
+  return [await first(), await second()];
+}
+
+async function reversed<A, B>(first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {
+  const last = await second();
+  return [await first(), last];
+}
+
+function quantilesOf({ latencies }: LoadReport): Quantiles {
+  return {
+    p50: latencies.quantileMs(0.5),
+    p90: latencies.quantileMs(0.9),
+    p99: latencies.quantileMs(0.99),
+  };
 }
 
 function rateOf({ answered, elapsedMs }: LoadReport): number {

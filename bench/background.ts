@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { listenForInterruption } from '../load/interruption.ts';
 import { ProgressBar } from '../src/observability/progress-bar.ts';
-import { benchBackground, type BackgroundRound } from './background-bench.ts';
+import { benchBackground, type BackgroundRound, type Quantiles } from './background-bench.ts';
 import { NatsServer } from '../load/nats-server.ts';
 import { machine, median } from './summary.ts';
 
@@ -11,8 +11,8 @@ import { machine, median } from './summary.ts';
  */
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '10' },
-    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '12' },
     connections: { type: 'string', default: '64' },
     rewarded: { type: 'string', default: '0.1' },
     types: { type: 'string', default: 'reward' },
@@ -43,8 +43,12 @@ try {
   });
   const over = (pick: (round: BackgroundRound) => number): number => median(result.rounds.map(pick));
   const cost = over(({ withoutPerSecond, idlePerSecond }) => 1 - idlePerSecond / withoutPerSecond);
-  const p99Ratio = over(({ idleP99Ms, busyP99Ms }) => busyP99Ms / idleP99Ms);
+  const p99Ratio = over(({ idleMs, busyMs }) => busyMs.p99 / idleMs.p99);
   const behindSeconds = over(({ behindSecondsMax }) => behindSecondsMax);
+  const quantiles = (pick: (round: BackgroundRound) => Quantiles): string =>
+    (['p50', 'p90', 'p99'] as const)
+      .map((name) => `${name} ${over((round) => pick(round)[name]).toFixed(1)}`)
+      .join(', ') + ' ms';
   const { full } = result;
   bar.finish(
     `${options.rounds} rounds of ${options.seconds} s, medians; ${machine().processors}, Node ${machine().node}`,
@@ -52,8 +56,8 @@ try {
   const lines = [
     `without background work            ${over((round) => round.withoutPerSecond).toFixed(0)} purchases/s`,
     `with it, nothing configured        ${over((round) => round.idlePerSecond).toFixed(0)} purchases/s, which is ${percent(cost)} less`,
-    `at half of that, nothing configured  p99 ${over((round) => round.idleP99Ms).toFixed(1)} ms`,
-    `the same, with all of it             p99 ${over((round) => round.busyP99Ms).toFixed(1)} ms, ${p99Ratio.toFixed(2)} times; consumers at most ${behindSeconds.toFixed(1)} s behind`,
+    `at half of that, nothing configured  ${quantiles(({ idleMs }) => idleMs)}`,
+    `the same, with all of it             ${quantiles(({ busyMs }) => busyMs)}: p99 ${p99Ratio.toFixed(2)} times; consumers at most ${behindSeconds.toFixed(1)} s behind`,
     `as much as there can be, with all of it  ${full.perSecond.toFixed(0)} purchases/s; ${full.lagAtEnd} operations (${full.behindSecondsAtEnd.toFixed(1)} s) behind at the end, caught up ${full.caughtUpSeconds.toFixed(1)} s later`,
     `${full.deliveries} deliveries to the webhook in all`,
   ];

@@ -45,6 +45,7 @@ export async function bench(options: BenchOptions): Promise<readonly ScenarioRes
   const postgres = await startThrowawayPostgres({ purpose: 'bench', log: quiet });
   const contestants: Contestant[] = [];
   try {
+    await postgres.makeWalSegments();
     signal.throwIfAborted();
     const common = { replicas: 1, shop };
     const rowLockUrl = await postgres.createDatabase('row_lock');

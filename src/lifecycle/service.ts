@@ -52,6 +52,7 @@ export async function startService(
   });
   try {
     await repository.checkServer(log);
+    if (config.BACKGROUND_WORK) await repository.checkBackgroundSessions(log);
     return await serve(config, { log, version, repository });
   } catch (error) {
     await repository.close();

@@ -145,6 +145,18 @@ test('what a session would keep is lost to another, which is why nothing of it i
   expect((await leftBehind()).sort()).toEqual(['left_here', 'work_mem']);
 });
 
+test('background work through the pooler is warned of, and past it there is nothing to warn of', async () => {
+  const warned = async (backgroundConnectionString: string): Promise<object[]> => {
+    const fields: object[] = [];
+    await open({ backgroundConnectionString }).checkBackgroundSessions({
+      warn: (about) => fields.push(about),
+    });
+    return fields;
+  };
+  expect(await warned(pooled)).toEqual([{ setting: 'DATABASE_DIRECT_URL' }]);
+  expect(await warned(direct)).toEqual([]);
+});
+
 test('a parameter that could not be kept is refused', async () => {
   await expect(query(`${pooled}?options=-c%20lock_timeout%3D1s`, 'select 1')).rejects.toThrow(
     /unsupported startup parameter/,

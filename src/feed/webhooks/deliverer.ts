@@ -30,7 +30,7 @@ export interface DelivererLog {
  * Deliveries that are read, sent and recorded together: a replica that is killed sends so many again at most, and callers
  * have the processor to themselves between two batches.
  */
-const batchMax = 16;
+const batchMax = 64;
 /** Then the job gives its place to the next one, and goes on later. */
 const runMsMax = 5000;
 /** Rows that are changed at once when an endpoint is gone or disabled. */

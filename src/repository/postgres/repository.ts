@@ -24,6 +24,7 @@ import { PostgresJobRemains } from './job-remains.ts';
 import type { Pipeline } from './pipeline.ts';
 import { PostgresReads } from './reads.ts';
 import { checkServer, type ServerCheckLog } from './server-check.ts';
+import { isPooled } from './server-link.ts';
 import { catalog } from './statements.ts';
 import { PostgresTx, type TransactionSettings } from './transaction.ts';
 import { PostgresVerificationRecords } from './verifications.ts';
@@ -190,6 +191,23 @@ export class PostgresRepository extends PostgresReads implements Repository {
   async checkServer(log: ServerCheckLog): Promise<void> {
     await translated(async () => {
       await checkServer(this.#db, log);
+    });
+  }
+
+  /** Warns where the connections for background work go through a pooler, which may not give each a session of its own. */
+  async checkBackgroundSessions(log: Pick<ServerCheckLog, 'warn'>): Promise<void> {
+    await translated(async () => {
+      const client = await this.background.connect();
+      try {
+        if (!(await isPooled(client))) return;
+      } finally {
+        client.release();
+      }
+      log.warn(
+        { setting: 'DATABASE_DIRECT_URL' },
+        'background work reaches PostgreSQL through a pooler: unless that pools whole sessions, jobs come late or twice, and ' +
+          'what background work leaves in a session is found by others. Set DATABASE_DIRECT_URL past it, or BACKGROUND_WORK=false',
+      );
     });
   }
 

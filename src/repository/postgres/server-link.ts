@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { sql, type Kysely } from 'kysely';
+import type pg from 'pg';
 import type { DB } from './database-types.ts';
 
 /** A connection as the server sees it. Behind a pooler it is the pooler's: the way to the pooler is not known here. */
@@ -17,6 +18,17 @@ export async function readServerLink(db: Kysely<DB>): Promise<ServerLink> {
   const [link] = rows;
   if (link === undefined) throw new Error('the server does not know its own connection');
   return link;
+}
+
+/**
+ * Whether a pooler is in between. It gives each client a number to cancel by, as a server does, but which is not that of a
+ * server's process.
+ */
+export async function isPooled(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  // What the other side said as it let us in; `pg` keeps it, and its types do not mention it.
+  const { processID } = client as pg.ClientBase & { readonly processID: number | null };
+  return processID !== rows[0]?.pid;
 }
 
 const loopback = new BlockList();
