@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{src,load,demo,bench,scripts,test}/**/*.test.ts'],
-    // They have commands of their own: see vitest.deploy.config.ts and vitest.compose.config.ts.
-    exclude: ['test/deploy/**', 'test/compose/**'],
+    // They have commands of their own: see vitest.deploy.config.ts, vitest.compose.config.ts and vitest.rolling.config.ts.
+    exclude: ['test/deploy/**', 'test/compose/**', 'test/rolling/**'],
     globalSetup: ['test/support/postgres-server.ts'],
     // Tests start, stop and kill processes, and set timers of their own: a process a file, as in production.
     pool: 'forks',
