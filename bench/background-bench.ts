@@ -199,6 +199,8 @@ function sampleLag(service: ShopService): { stop: () => Promise<number> } {
     }
     return most;
   })();
+  // Told to whoever stops it.
+  sampling.catch(() => undefined);
   return {
     stop: async () => {
       over.abort();

@@ -26,6 +26,8 @@ export function contradictions(config: Config): string[] {
     faults.push('CONSUMER_RETRY_BACKOFF must not be longer than CONSUMER_RETRY_BACKOFF_MAX');
   if (config.NATS_MAX_AGE > 0 && config.NATS_DUPLICATE_WINDOW > config.NATS_MAX_AGE)
     faults.push('NATS_DUPLICATE_WINDOW must not be longer than NATS_MAX_AGE');
+  if (2 * config.CONSUMER_TURN > config.CONSUMER_TURN_TIMEOUT)
+    faults.push('CONSUMER_TURN must not be longer than half of CONSUMER_TURN_TIMEOUT');
   if (config.NATS_TIMEOUT >= config.CONSUMER_TURN_TIMEOUT)
     faults.push('NATS_TIMEOUT must be shorter than CONSUMER_TURN_TIMEOUT');
   if (config.NATS_CREDS_FILE !== null && config.NATS_URL === null)

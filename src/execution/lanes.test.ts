@@ -161,21 +161,18 @@ describe('several lanes', () => {
     await lanes.idle();
   });
 
-  test('wait only so long for a batch that took of theirs along', async () => {
-    const all = gates(3);
-    const { lanes, batches, push, beginning } = gatedLanes(all, { batchMin: 10, batchWaitMs: 1 });
-    push(2, 1);
+  test('wait for a batch that took of theirs along, however long it takes; one that it has nothing of does not', async () => {
+    const all = gates(2);
+    const { lanes, batches, push, beginning } = gatedLanes(all, { lanes: 3, batchMin: 10, batchWaitMs: 1 });
+    push(3, 1);
     await beginning(0);
-    push(4, 3);
+    // The first two have waited for too long before the last one has.
+    push(6, 4, 2);
     await beginning(1);
-    // The lane that it began in has one batch at a time, all the same.
-    expect(batches).toEqual([[2, 1], [3]]);
-    all[1]?.open();
-    await turn();
-    expect({ batches, queued: lanes.queued }).toEqual({ batches: [[2, 1], [3]], queued: 1 });
+    expect({ batches, queued: lanes.queued }).toEqual({ batches: [[3, 1], [2]], queued: 2 });
     for (const gate of all) gate.open();
     await lanes.idle();
-    expect(batches).toEqual([[2, 1], [3], [4]]);
+    expect(batches.slice(2)).toEqual([[6], [4]]);
   });
 
   test('take turns: the one that is always full does not keep the other from beginning', async () => {

@@ -73,8 +73,9 @@ export class Lanes<Item> {
     if (lane.queue.length === 0) return;
     lane.timer ??= setTimeout(() => {
       lane.overdue = true;
-      // A batch of several lanes no longer keeps this one.
-      if (lane.batch?.lane !== lane) lane.batch = undefined;
+      // A batch that has nothing of this lane no longer keeps it. One that has keeps it to its end: the two would only
+      // wait for each other's rows.
+      if (lane.batch?.lanes.has(lane) !== true) lane.batch = undefined;
       this.#look();
     }, this.#settings.batchWaitMs);
   }
@@ -86,10 +87,9 @@ export class Lanes<Item> {
 
   /** Begins a batch of what waits in these lanes. A batch of several keeps all lanes, also those that have nothing yet. */
   #begin(lanes: readonly Lane<Item>[]): void {
-    const [first] = lanes;
-    if (first === undefined) return;
+    if (lanes.length === 0) return;
     const items = lanes.flatMap((lane) => lane.take(this.#settings.batchMax));
-    const batch: Batch<Item> = { lane: first };
+    const batch: Batch<Item> = { lanes: new Set(lanes) };
     const kept = lanes.length > 1 ? this.#lanes : lanes;
     this.#begun += 1;
     for (const lane of kept) {
@@ -106,9 +106,9 @@ export class Lanes<Item> {
   }
 }
 
-/** A batch that is under way, and the lane that it began in. */
+/** A batch that is under way, and the lanes that it has items of. */
 interface Batch<Item> {
-  readonly lane: Lane<Item>;
+  readonly lanes: ReadonlySet<Lane<Item>>;
 }
 
 class Lane<Item> {

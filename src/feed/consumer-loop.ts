@@ -51,7 +51,7 @@ interface Attempt {
   cursor?: Cursor;
   /** The page that was being handled. */
   page?: readonly FeedOperation[];
-  /** It was not the turn's first: what came before it is not kept either. */
+  /** It was not the turn's only one: what came before it is not kept either, and may be at fault. */
   pagesBefore?: boolean;
   retry?: FeedOperation;
 }
@@ -69,7 +69,7 @@ export class ConsumerLoop {
   readonly #settings: ConsumerSettings;
   readonly #log: ConsumerLog;
   #failures = 0;
-  /** A turn has failed after its first page: each has one, until the page that fails is a first one. */
+  /** A turn of several pages has failed: each has one, until the page that fails is the only one, or the end is reached. */
   #pageByPage = false;
   /** Whether the last turn was about a parked operation. */
   #retried = false;
@@ -133,8 +133,9 @@ export class ConsumerLoop {
     attempt.cursor = cursor;
     if (retry === undefined && end <= position) return { kind: 'idle', position };
     const handle = await this.#consumer.prepare();
-    // In turns with what is new: however much is to be tried again, nobody waits for all of it.
-    this.#retried = retry !== undefined && (!this.#retried || end <= position);
+    // In turns with what is new: however much is to be tried again, nobody waits for all of it. What a failed turn was about
+    // comes first: a broker may have it already, and an operation from long ago must not get in between.
+    this.#retried = retry !== undefined && (end <= position || (!this.#retried && this.#failures === 0));
     if (retry !== undefined && this.#retried) {
       attempt.retry = retry;
       turn.unpark(retry);
@@ -164,12 +165,13 @@ export class ConsumerLoop {
     const pageMs = turnMs / Math.ceil((end - cursor.position) / pageRows);
     for (let reached = cursor.position; ;) {
       const beganMs = performance.now();
-      const limit = reached < cursor.oneByOneUntil ? 1 : pageRows;
+      attempt.pagesBefore = reached > cursor.position;
+      const oneByOne = reached < cursor.oneByOneUntil;
+      const limit = oneByOne ? 1 : pageRows;
       const page = await turn.read(reached, limit);
       attempt.page = page;
       if (page.length > 0) await handle(page, turn, aborted);
       aborted.throwIfAborted();
-      attempt.pagesBefore = true;
       const last = page.at(-1);
       // Numbers that were given up leave gaps: at the end of the feed the cursor is as far as the feed is.
       reached = last !== undefined && page.length === limit ? last.position : end;
@@ -177,17 +179,19 @@ export class ConsumerLoop {
       if (reached >= end) this.#pageByPage = false;
       const workedMs = performance.now() - beganMs;
       const worked = { kind: 'worked', more: reached < end, workedMs } as const;
-      if (!worked.more || this.#pageByPage) return worked;
+      if (!worked.more || oneByOne || this.#pageByPage || turn.gathered >= gatheredMax) return worked;
       const restMs = Math.max(this.#pacer.restMs(workedMs), pageMs - workedMs);
       if (performance.now() + restMs > endsAtMs) return worked;
       await sleepUntil(null, { ms: restMs, signal: stopping });
+      aborted.throwIfAborted();
       if (stopping.aborted) return worked;
     }
   }
 
   async #giveUp(turn: CursorTurn): Promise<Outcome> {
     const [first] = await turn.read(turn.cursor.position, 1);
-    if (first !== undefined) this.#park(turn, first);
+    if (first === undefined) turn.moveTo(turn.end);
+    else this.#park(turn, first);
     return { kind: 'worked', more: true, workedMs: 0 };
   }
 
@@ -248,7 +252,7 @@ export class ConsumerLoop {
     }
     const [first, ...others] = page;
     const asBefore = { position, error: reason, oneByOneUntil, attempts };
-    this.#pageByPage ||= pagesBefore;
+    this.#pageByPage = pagesBefore;
     if (held || pagesBefore || first === undefined) await this.#cursors.noteFailure(name, asBefore);
     else if (others.length === 0)
       await this.#cursors.noteFailure(name, { ...asBefore, attempts: attempts + 1 });
@@ -281,6 +285,9 @@ export class ConsumerLoop {
     }
   }
 }
+
+/** Rows that a turn sets down at most, and those of one page more: they are sent in one go, and the server has a time for them. */
+const gatheredMax = 5000;
 
 /** Whether no operation is at fault. A constraint that fires will do so again: that is what was set down for an operation. */
 function isHeldUp(error: unknown): boolean {

@@ -3,6 +3,7 @@ import { ConsumerWorld, recording } from '../../test/support/consumer-world.ts';
 import { Gate } from '../../test/support/gate.ts';
 import { query } from '../../test/support/query.ts';
 import { until } from '../../test/support/until.ts';
+import { HeldUpError } from './consumer.ts';
 
 let world: ConsumerWorld;
 
@@ -102,4 +103,58 @@ test('of the jobs that a turn asks for with the same key, the last is kept', asy
   );
   expect(rows).toEqual([{ id: ids.at(-1) }]);
   expect(replica.warnings).toEqual([]);
+});
+
+/** What can be set down, and not be kept: PostgreSQL has no such character. */
+const unkeepable = { name: 'refused', payload: { text: '\u0000' } };
+
+test.each([
+  ['one operation', 1, 0, 0],
+  ['a page', 4, 0, 0],
+  ['several pages, in turns of several', 12, turnMs, 0],
+  ['several pages, with what is far behind it', 12, 0, 6],
+])('what only the commit refuses is parked as well: %s', async (_, count, ms, index) => {
+  const ids = await world.operate(count);
+  const refused = ids[index];
+  const replica = world.replica('a');
+  replica.work(
+    recording((operations, turn) => {
+      if (operations.some(({ id }) => id === refused)) turn.enqueue([unkeepable]);
+    }),
+    { turnMs: ms },
+  );
+  await until('the cursor is at the end', async () => (await world.position()) === ids.length);
+  expect(await world.recorded()).toEqual(ids.filter((id) => id !== refused));
+  expect(await replica.repository.consumers.parked('recording', { after: 0, limit: 10 })).toMatchObject([
+    { operation: refused },
+  ]);
+});
+
+test('after a failure what failed comes first, and not what is to be tried again', async () => {
+  const [old = ''] = await world.operate(1);
+  let away = true;
+  const order: string[] = [];
+  const replica = world.replica('a');
+  const { consumers } = replica.repository;
+  replica.work(
+    recording((operations, turn) => {
+      const isOld = operations[0]?.id === old;
+      if (isOld && away) {
+        for (const operation of operations) turn.park(operation, 'not yet');
+        return;
+      }
+      order.push(isOld ? 'old' : 'new');
+      // The first turn about what is new fails, by which time the old one is to be tried again.
+      if (order.filter((what) => what === 'new').length > 1 || isOld) return;
+      return consumers.retryParked('recording', null).then(() => {
+        throw new HeldUpError('the broker is away');
+      });
+    }),
+  );
+  await until('it is parked', async () => (await world.position()) === 1);
+  away = false;
+  const fresh = await world.operate(1);
+  await until('all was handled', () => order.length === 3);
+  expect(order).toEqual(['new', 'new', 'old']);
+  await world.allRecorded([old, ...fresh]);
 });

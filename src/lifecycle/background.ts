@@ -22,19 +22,22 @@ import type { OpenedRelay } from './relay.ts';
 /** Consumers that a replica may work. */
 export const consumersMax = 16;
 
-/** Composes what a replica does beside answering requests, and starts it. */
-export function startBackground(deps: {
-  config: Config;
-  repository: PostgresRepository;
-  executor: Executor;
-  tail: FeedTail;
-  verifications: Verifications;
-  tasks: BackgroundTasks;
+/** What background work is made of. */
+interface Parts {
+  readonly config: Config;
+  readonly repository: PostgresRepository;
+  readonly executor: Executor;
+  readonly tail: FeedTail;
+  readonly verifications: Verifications;
+  readonly tasks: BackgroundTasks;
   /** Null: operations are not relayed. */
-  relay: OpenedRelay | null;
-  log: Logger;
-}): void {
-  const { config, repository, executor, tail, verifications, tasks, relay, log } = deps;
+  readonly relay: OpenedRelay | null;
+  readonly log: Logger;
+}
+
+/** Composes what a replica does beside answering requests, and starts it. */
+export function startBackground(parts: Parts): void {
+  const { config, executor, tail, tasks, relay } = parts;
   tasks.start('chores', 'look where the feed ends', async ({ stopping }) => {
     await tail.run(stopping);
   });
@@ -45,10 +48,16 @@ export function startBackground(deps: {
       await relay.broker.run(stopping);
     });
   }
-  const rewards = rewardsOf(deps);
+  const rewards = rewardsOf(parts);
   const inFlight = (): number => executor.inFlight - rewards.inFlight;
   const pacer = new Pacer({ inFlight, yieldAt: config.CONSUMER_YIELD_AT });
-  for (const consumer of consumersOf({ ...deps, rewards })) {
+  startConsumers(parts, { rewards, pacer });
+  startJobs(parts, pacer);
+}
+
+function startConsumers(parts: Parts, { rewards, pacer }: { rewards: Rewards; pacer: Pacer }): void {
+  const { config, repository, tail, tasks, log } = parts;
+  for (const consumer of consumersOf({ ...parts, rewards })) {
     const loop = new ConsumerLoop({
       consumer,
       cursors: repository.consumers,
@@ -70,6 +79,10 @@ export function startBackground(deps: {
       await loop.run(signals);
     });
   }
+}
+
+function startJobs(parts: Parts, pacer: Pacer): void {
+  const { config, repository, verifications, tasks, log } = parts;
   const runner = new JobRunner({
     pool: repository.background,
     owners: repository.jobOwners,
@@ -78,7 +91,7 @@ export function startBackground(deps: {
       jobRemains: repository.jobRemains,
       idempotencyKeys: repository.idempotencyKeys,
       webhookQueue: repository.webhookQueue,
-      deliverer: delivererOf({ ...deps, pacer }),
+      deliverer: delivererOf(parts, pacer),
       settings: {
         verifySchedule: config.VERIFY_SCHEDULE,
         idempotencyKeysKeptMs: config.IDEMPOTENCY_KEY_RETENTION,
@@ -109,11 +122,7 @@ function consumersOf({
   repository,
   rewards,
   relay,
-}: {
-  repository: PostgresRepository;
-  rewards: Rewards;
-  relay: OpenedRelay | null;
-}): readonly Consumer[] {
+}: Pick<Parts, 'repository' | 'relay'> & { readonly rewards: Rewards }): readonly Consumer[] {
   return [
     rewards,
     ...(relay === null ? [] : [relay.consumer]),
@@ -121,13 +130,7 @@ function consumersOf({
   ];
 }
 
-function rewardsOf(deps: {
-  config: Config;
-  repository: PostgresRepository;
-  executor: Executor;
-  log: Logger;
-}): Rewards {
-  const { config, repository, executor, log } = deps;
+function rewardsOf({ config, repository, executor, log }: Parts): Rewards {
   // Of a short queue, callers are left the most.
   const atOnceMax = Math.min(rewardsAtOnceMax, Math.ceil(config.QUEUE_MAX / 4));
   return new Rewards({ reads: repository, executor, log, atOnceMax });
@@ -137,14 +140,7 @@ function rewardsOf(deps: {
 const rewardsAtOnceMax = 64;
 
 /** Sends to webhooks, over connections that are closed when no job needs them any more. */
-function delivererOf(deps: {
-  config: Config;
-  repository: PostgresRepository;
-  pacer: Pacer;
-  tasks: BackgroundTasks;
-  log: Logger;
-}): Deliverer {
-  const { config, repository, pacer, tasks, log } = deps;
+function delivererOf({ config, repository, tasks, log }: Parts, pacer: Pacer): Deliverer {
   const sender = new Sender({
     timeoutMs: config.WEBHOOK_TIMEOUT,
     allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,

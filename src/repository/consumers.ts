@@ -61,6 +61,8 @@ export interface CursorTurn extends Turn {
   readonly cursor: Cursor;
   /** Up to where the feed can be read; learnt after the cursor was locked. */
   readonly end: number;
+  /** Rows that have been set down so far: parked operations, jobs and deliveries. */
+  readonly gathered: number;
   /** What comes after a position, up to the end. */
   read(after: number, limit: number): Promise<readonly FeedOperation[]>;
   /** Everything up to here has been handled; the last one said holds. */

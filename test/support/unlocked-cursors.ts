@@ -46,6 +46,10 @@ class UnlockedTurn implements CursorTurn {
     this.#position = position;
   }
 
+  get gathered(): number {
+    return this.#jobs.length;
+  }
+
   async read(after: number, limit: number): Promise<readonly FeedOperation[]> {
     const items = await this.#repository.feed(after, limit, this.end);
     return items.map(({ position, receipt }) => {

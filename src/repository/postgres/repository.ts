@@ -194,21 +194,28 @@ export class PostgresRepository extends PostgresReads implements Repository {
     });
   }
 
-  /** Warns where the connections for background work go through a pooler, which may not give each a session of its own. */
+  /**
+   * Warns where the connections for background work go through a pooler, which may not give each a session of its own. Where
+   * there is no way to the server now, nothing is said: callers are served all the same, and background work waits for it.
+   */
   async checkBackgroundSessions(log: Pick<ServerCheckLog, 'warn'>): Promise<void> {
-    await translated(async () => {
+    const pooled = await translated(async () => {
       const client = await this.background.connect();
       try {
-        if (!(await isPooled(client))) return;
+        return await isPooled(client);
       } finally {
         client.release();
       }
+    }).catch((error: unknown) => {
+      if (error instanceof UnavailableError) return false;
+      throw error;
+    });
+    if (pooled)
       log.warn(
         { setting: 'DATABASE_DIRECT_URL' },
         'background work reaches PostgreSQL through a pooler: unless that pools whole sessions, jobs come late or twice, and ' +
           'what background work leaves in a session is found by others. Set DATABASE_DIRECT_URL past it, or BACKGROUND_WORK=false',
       );
-    });
   }
 
   /** Waits for the connections in use to be given back, and closes them all. */

@@ -78,6 +78,10 @@ export class PostgresTurn implements CursorTurn {
     this.#options = turn.options;
   }
 
+  get gathered(): number {
+    return this.#parked.length + this.#jobs.size + this.#deliveries.length;
+  }
+
   async read(after: number, limit: number): Promise<readonly FeedOperation[]> {
     const rows = await this.#pipeline.send(statements.readPage, [after, this.end, limit]);
     return rows.map(operationOf);
