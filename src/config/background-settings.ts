@@ -19,7 +19,7 @@ export const backgroundSettings = {
       'Operations that a consumer handles at once, at most. More, and they cost less; fewer, and callers notice less of it.',
     min: 1,
     max: 10_000,
-    default: '128',
+    default: '64',
   }),
   CONSUMER_TURN: duration({
     description:
@@ -59,9 +59,9 @@ export const backgroundSettings = {
   }),
   CONSUMER_YIELD_AT: integer({
     description:
-      'Operations of callers under way on this replica at which background work rests for as long as it works; at twice as many, four times as long. 0: it never rests.',
+      'Operations of callers under way on this replica at which background work rests for as long as it works; at twice as many, four times as long. Three times as many, where it has been behind for two seconds. 0: it never rests.',
     min: 0,
     max: 1_000_000,
-    default: '16',
+    default: '8',
   }),
 };

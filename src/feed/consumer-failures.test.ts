@@ -119,10 +119,7 @@ test('while its surroundings are at fault a consumer waits, says why, and parks 
       if (away) throw new HeldUpError('the broker is away');
     }),
   );
-  await until(
-    'it was tried more often than an operation would be',
-    () => tries > 2 * consumerSettings.attemptsMax,
-  );
+  await triedOften(() => tries);
   const { consumers } = replica.repository;
   expect(await consumers.list()).toMatchObject([
     { position: 0, lag: 3, parked: 0, attempts: 0, error: 'the broker is away' },
@@ -168,13 +165,15 @@ test('a turn that was cut off while its surroundings were at fault parks nothing
     }),
     { turnTimeoutMs: 200 },
   );
-  await until(
-    'it was tried more often than an operation would be',
-    () => tries > 2 * consumerSettings.attemptsMax,
-  );
+  await triedOften(() => tries);
   const { consumers } = replica.repository;
   expect(await consumers.list()).toMatchObject([{ position: 0, lag: 1, parked: 0, attempts: 0 }]);
   away = false;
   await world.allRecorded(ids);
   expect(await world.recorded()).toEqual(ids);
 });
+
+/** Resolves when it was tried more often than an operation that is at fault would be. */
+async function triedOften(tries: () => number): Promise<void> {
+  await until('it was tried often', () => tries() > 2 * consumerSettings.attemptsMax);
+}

@@ -4,6 +4,7 @@ import { Gate } from '../../test/support/gate.ts';
 import { query } from '../../test/support/query.ts';
 import { until } from '../../test/support/until.ts';
 import { HeldUpError } from './consumer.ts';
+import { Pacer } from './pacer.ts';
 
 let world: ConsumerWorld;
 
@@ -85,6 +86,43 @@ test('a stop between two pages keeps what was handled, and whoever comes next go
   await world.allRecorded(ids);
   expect(await world.recorded()).toEqual(ids);
   expect([...stopped.warnings, ...next.warnings]).toEqual([]);
+});
+
+test('a turn does not wait for others beyond its time: it is kept as far as it is', async () => {
+  const ids = await world.operate(8);
+  // Whoever works rests sixteen times as long.
+  const pacer = new Pacer({ inFlight: () => 64, yieldAt: 1 });
+  const [others, positions] = [new AbortController(), new Array<unknown>()];
+  world.replica('a').work(
+    recording(async () => {
+      positions.push(await world.position());
+      if (positions.length > 1) return;
+      // They come before its second page, and none says that it is done.
+      for (let i = 0; i < 4; i += 1) void pacer.begin({ lateMs: 0, signal: others.signal }).catch(String);
+    }),
+    { turnMs, pacer },
+  );
+  await world.allRecorded(ids);
+  expect(positions).toEqual([0, 4]);
+  others.abort();
+});
+
+test('a stop does not wait for others either', async () => {
+  const ids = await world.operate(4);
+  const pacer = new Pacer({ inFlight: () => 64, yieldAt: 1 });
+  const others = new AbortController();
+  const all = Array.from({ length: 1000 }, async () => {
+    await pacer.begin({ lateMs: 0, signal: others.signal });
+  });
+  const replica = world.replica('a');
+  replica.work(recording(), { pacer });
+  // In less than the minutes that those before it would take.
+  await replica.close();
+  expect(await world.recorded()).toEqual([]);
+  others.abort();
+  await Promise.all(all);
+  world.replica('b').work(recording());
+  await world.allRecorded(ids);
 });
 
 test('of the jobs that a turn asks for with the same key, the last is kept', async () => {

@@ -22,7 +22,13 @@ export interface Consumer {
  * signal aborts: nothing of the turn is kept, and it is tried again, then operation by operation; one that still fails is
  * parked.
  */
-export type Handle = (operations: readonly FeedOperation[], turn: Turn, signal: AbortSignal) => Promise<void>;
+export type Handle = (operations: readonly FeedOperation[], turn: Turn, page: PageWork) => Promise<void>;
+
+export interface PageWork {
+  readonly signal: AbortSignal;
+  /** All that is left is to wait for others: the next piece of background work may begin. */
+  readonly giveWay: () => void;
+}
 
 /**
  * The surroundings are at fault and not an operation: a broker is away, the service is overloaded. The turn is tried

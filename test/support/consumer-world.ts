@@ -1,6 +1,6 @@
 import { Pacer } from '../../src/feed/pacer.ts';
 import { ConsumerLoop, type ConsumerSettings } from '../../src/feed/consumer-loop.ts';
-import type { Consumer } from '../../src/feed/consumer.ts';
+import type { Consumer, PageWork } from '../../src/feed/consumer.ts';
 import { FeedTail } from '../../src/feed/tail.ts';
 import type { ConsumerCursors, FeedOperation, Turn } from '../../src/repository/consumers.ts';
 import { PostgresRepository } from '../../src/repository/postgres/repository.ts';
@@ -99,14 +99,15 @@ export class ConsumingReplica {
     consumer: Consumer,
     {
       cursors = this.repository.consumers,
+      pacer = new Pacer({ inFlight: () => 0, yieldAt: 0 }),
       ...changed
-    }: Partial<ConsumerSettings> & { cursors?: ConsumerCursors } = {},
+    }: Partial<ConsumerSettings> & { cursors?: ConsumerCursors; pacer?: Pacer } = {},
   ): void {
     const loop = new ConsumerLoop({
       consumer,
       cursors,
       tail: this.#tail,
-      pacer: new Pacer({ inFlight: () => 0, yieldAt: 0 }),
+      pacer,
       owner: this.#name,
       settings: { ...consumerSettings, ...changed },
       log: { warn: (fields) => this.warnings.push(fields), error: (fields) => this.warnings.push(fields) },
@@ -139,9 +140,14 @@ export function recording(
     name: 'recording',
     from: 'beginning',
     prepare: () =>
-      Promise.resolve(async (operations, turn, signal) => {
+      Promise.resolve(async (operations, turn, { signal }) => {
         turn.enqueue(operations.map(({ id }) => ({ name: 'recorded', payload: { id } })));
         await handle(operations, turn, signal);
       }),
   };
+}
+
+/** A page with no other background work beside it. */
+export function alone(signal = new AbortController().signal): PageWork {
+  return { signal, giveWay: () => undefined };
 }

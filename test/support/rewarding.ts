@@ -4,6 +4,7 @@ import type { Executor } from '../../src/execution/executor.ts';
 import { Rewards } from '../../src/feed/rewards/rewards.ts';
 import type { FeedOperation, Turn } from '../../src/repository/consumers.ts';
 import type { Repository } from '../../src/repository/repository.ts';
+import { alone } from './consumer-world.ts';
 
 /** The operations of the feed as consumers get them, from the beginning. */
 export async function feedOperations(repository: Repository): Promise<FeedOperation[]> {
@@ -46,14 +47,14 @@ export async function handleRewards(
     atOnceMax?: number;
   },
   operations: readonly FeedOperation[],
-  signal: AbortSignal = new AbortController().signal,
+  signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const { repository, reads = repository, executor, atOnceMax = 64 } = deps;
   const turn = new ParkingTurn();
   const logged: unknown[] = [];
   const log = { warn: (fields: object) => logged.push(fields) };
   const handle = await new Rewards({ reads, executor, log, atOnceMax }).prepare();
-  await handle?.(operations, turn, signal);
+  await handle?.(operations, turn, alone(signal));
   // Whatever is parked is told of.
   expect(logged).toEqual([...turn.parked].map(([operation, reason]) => ({ operation, reason })));
   return turn.parked;

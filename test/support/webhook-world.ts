@@ -9,6 +9,7 @@ import { newOperationId } from '../../src/execution/operation-id.ts';
 import { PostgresRepository } from '../../src/repository/postgres/repository.ts';
 import type { Delivery } from '../../src/repository/webhook-deliveries.ts';
 import type { Webhook } from '../../src/repository/webhooks.ts';
+import { alone } from './consumer-world.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { query } from './query.ts';
 import { postgresSettings } from './repositories.ts';
@@ -76,7 +77,7 @@ export class WebhookWorld {
     await consumers.ensure('webhooks', this.consumer.from);
     await consumers.take({ consumer: 'webhooks', owner: 'test', timeoutMs: 10_000 }, async (turn) => {
       const handle = await this.consumer.prepare();
-      await handle?.(await turn.read(turn.cursor.position, 10_000), turn, new AbortController().signal);
+      await handle?.(await turn.read(turn.cursor.position, 10_000), turn, alone());
       turn.moveTo(turn.end);
     });
   }

@@ -1,7 +1,14 @@
 import { jetstreamManager, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { HeldUpError } from '../consumer.ts';
-import { bytesOf, headersOf, operationIn, type OutgoingMessage, type RelayedOperation } from './message.ts';
+import {
+  bytesOf,
+  headersOf,
+  idIn,
+  lastInOrder,
+  type OutgoingMessage,
+  type RelayedOperation,
+} from './message.ts';
 import { Answers, type PubAck } from './answers.ts';
 import { ensureStream, type StreamSettings } from './stream-config.ts';
 
@@ -9,8 +16,20 @@ import { ensureStream, type StreamSettings } from './stream-config.ts';
 export interface StreamEnd {
   /** Of its last message; 0: it never had one. */
   readonly sequence: number;
-  /** What that message was made of; null: it is gone, or was not ours. */
+  /** What that message is known by; null: it is gone. */
+  readonly id: string | null;
+  /**
+   * The last operation that is in the order of the feed: as a rule that of the last message. Null: that is gone, or was not
+   * ours.
+   */
   readonly operation: RelayedOperation | null;
+}
+
+export interface AppendOptions {
+  /** They are not in the order of the feed, and say so. */
+  readonly outOfOrder: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** Why messages are not in the stream. */
@@ -77,14 +96,11 @@ export class RelayStream {
    * for all of them. Otherwise why not: then any number of them, from the first on, may be in the stream, which tells. Throws
    * a `HeldUpError` when there is no answer in time; the same is true then.
    */
-  async append(
-    messages: readonly OutgoingMessage[],
-    options: { timeoutMs: number; signal: AbortSignal },
-  ): Promise<Refusal | null> {
-    const { sequence } = await this.end();
+  async append(messages: readonly OutgoingMessage[], options: AppendOptions): Promise<Refusal | null> {
+    const end = await this.end();
     // From here on it is known only by the answers.
     this.#end = undefined;
-    const answers = await this.#publish(messages, sequence, options);
+    const answers = await this.#publish(messages, end, options);
     for (const answer of answers) {
       const refusal = refusalIn(answer, this.#settings.stream);
       if (refusal !== null) return refusal;
@@ -92,16 +108,18 @@ export class RelayStream {
     const operation = messages.at(-1)?.operation;
     const last = answers.at(-1);
     // One that was there already says where it is, which may not be the end: then that is to be read.
-    if (operation !== undefined && last?.seq !== undefined && last.duplicate !== true)
-      this.#end = { sequence: last.seq, operation };
+    if (operation !== undefined && last?.seq !== undefined && last.duplicate !== true) {
+      const inOrder = options.outOfOrder ? end.operation : operation;
+      this.#end = { sequence: last.seq, id: operation.id, operation: inOrder };
+    }
     return null;
   }
 
   /** The answers to the first and the last. The first one's says why it is refused; the others' would only follow from that. */
   async #publish(
     messages: readonly OutgoingMessage[],
-    end: number,
-    { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+    end: StreamEnd,
+    { outOfOrder, timeoutMs, signal }: AppendOptions,
   ): Promise<readonly PubAck[]> {
     const asked = messages.length > 1 ? [0, messages.length - 1] : [0];
     const answers = new Answers(this.#connection, asked.length);
@@ -115,7 +133,8 @@ export class RelayStream {
       signal.throwIfAborted();
       for (const [i, message] of messages.entries()) {
         const subject = `${this.#settings.subjectPrefix}.${message.operation.type}`;
-        const headers = headersOf(message, messages[i - 1] ?? end);
+        const after = outOfOrder ? end.operation : undefined;
+        const headers = headersOf(message, messages[i - 1] ?? end.sequence, after);
         const answer = asked.indexOf(i);
         const reply = answer === -1 ? {} : { reply: answers.subjectFor(answer) };
         this.#connection.publish(subject, message.payload, { headers, ...reply });
@@ -137,7 +156,8 @@ export class RelayStream {
       const { state } = await this.#manager.streams.info(stream);
       const sequence = state.last_seq;
       const last = sequence === 0 ? null : await this.#manager.streams.getMessage(stream, { seq: sequence });
-      return { sequence, operation: last === null ? null : operationIn(last.header) };
+      if (last === null) return { sequence, id: null, operation: null };
+      return { sequence, id: idIn(last.header), operation: lastInOrder(last.header) };
     } catch (error) {
       throw new HeldUpError(`NATS does not say where the stream ${stream} ends: ${textOf(error)}`, {
         cause: error,

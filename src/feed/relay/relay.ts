@@ -45,7 +45,9 @@ export class Relay implements Consumer {
   }
 
   prepare(): Promise<Handle> {
-    return Promise.resolve(this.handle.bind(this));
+    return Promise.resolve(async (operations, turn, { signal }) => {
+      await this.handle(operations, turn, signal);
+    });
   }
 
   async handle(
@@ -79,12 +81,13 @@ export class Relay implements Consumer {
     { outOfOrder, signal }: { outOfOrder: boolean; signal: AbortSignal },
   ): Promise<void> {
     const ahead = async (all: readonly OutgoingMessage[]): Promise<readonly OutgoingMessage[]> =>
-      outOfOrder ? all : await this.#notRelayed(stream, all);
+      outOfOrder ? await notLast(stream, all) : await this.#notRelayed(stream, all);
     let left = await ahead(messages);
     let misses = 0;
     while (left.length > 0) {
       const some = left.slice(0, this.#settings.inFlightMax);
-      const refusal = await stream.append(some, { timeoutMs: this.#settings.timeoutMs, signal });
+      const { timeoutMs } = this.#settings;
+      const refusal = await stream.append(some, { outOfOrder, timeoutMs, signal });
       if (refusal === null) {
         left = left.slice(some.length);
         continue;
@@ -116,6 +119,15 @@ export class Relay implements Consumer {
     );
     return messages;
   }
+}
+
+/** Those that the stream does not end with: what is out of its order may be further back, where only the window knows it. */
+async function notLast(
+  stream: RelayStream,
+  messages: readonly OutgoingMessage[],
+): Promise<readonly OutgoingMessage[]> {
+  const { id } = await stream.end();
+  return messages.filter(({ operation }) => operation.id !== id);
 }
 
 function tooLarge({ payload }: OutgoingMessage, { messageBytesMax }: RelayStream): string {

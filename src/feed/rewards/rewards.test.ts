@@ -6,6 +6,7 @@ import { replayLedger } from '../../../test/support/replayed-ledger.ts';
 import { replicas, waiting } from '../../../test/support/replicas.ts';
 import { onEveryRepository } from '../../../test/support/repositories.ts';
 import { buying, granting, request, selling } from '../../../test/support/requests.ts';
+import { alone } from '../../../test/support/consumer-world.ts';
 import { feedOperations, handleRewards, ParkingTurn } from '../../../test/support/rewarding.ts';
 import {
   asset,
@@ -246,14 +247,14 @@ onEveryRepository((world) => {
     const reads = { enabledRewardRules: () => Promise.resolve([rewardRule('r')]) };
     const rewards = new Rewards({ reads, executor, log: { warn: () => undefined }, atOnceMax: 64 });
     const handle = await rewards.prepare();
-    const handling = handle?.(earned, new ParkingTurn(), stop.signal);
+    const handling = handle?.(earned, new ParkingTurn(), alone(stop.signal));
     await waiting(world(), 'one', 'two');
     stop.abort(new Error('the turn took too long'));
     // No operation is at fault: were it, the last of its attempts would park it.
     await expect(handling).rejects.toThrow(HeldUpError);
     // The next turn does not crowd the executor with the same ones again.
     const next = new AbortController();
-    const again = handle?.(earned, new ParkingTurn(), next.signal);
+    const again = handle?.(earned, new ParkingTurn(), alone(next.signal));
     await new Promise(setImmediate);
     expect(executor.inFlight).toBe(earned.length);
     // So that background work does not yield to itself.

@@ -4,7 +4,7 @@ import type { Outcome } from '../../execution/request.ts';
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
 import type { ConsumerLog } from '../consumer-loop.ts';
-import { HeldUpError, type Consumer, type Handle } from '../consumer.ts';
+import { HeldUpError, type Consumer, type Handle, type PageWork } from '../consumer.ts';
 import { sleepUntil } from '../sleep-until.ts';
 import { earnedBy, type Earned } from './earned.ts';
 import { refusals, requestFor } from './granting.ts';
@@ -48,12 +48,12 @@ export class Rewards implements Consumer {
   async prepare(): Promise<Handle | null> {
     const rules = await this.#reads.enabledRewardRules();
     if (rules.length === 0) return null;
-    return async (operations, turn, signal) => {
-      await this.#grantAll(earnedBy(operations, rules), turn, signal);
+    return async (operations, turn, page) => {
+      await this.#grantAll(earnedBy(operations, rules), turn, page);
     };
   }
 
-  async #grantAll(earned: readonly Earned[], turn: Turn, signal: AbortSignal): Promise<void> {
+  async #grantAll(earned: readonly Earned[], turn: Turn, { signal, giveWay }: PageWork): Promise<void> {
     const reasons = new Map<FeedOperation, string[]>();
     for (let next = 0; next < earned.length; next += this.#atOnceMax) {
       const some = earned.slice(next, next + this.#atOnceMax);
@@ -62,6 +62,8 @@ export class Rewards implements Consumer {
       // In the order of the feed: those of one account go through one lane, which keeps it. Together they share batches.
       const granting = Promise.allSettled(some.map(async ({ reward }) => await this.#grant(reward)));
       this.#underWay = granting.then(() => undefined);
+      // The rest is done in batches, with what the callers ask for.
+      giveWay();
       await this.#answered(signal);
       const refused = refusals(await granting);
       some.forEach(({ operation, reward }, i) => {

@@ -7,7 +7,6 @@ import type {
 } from '../../repository/webhook-queue.ts';
 import { timestamp } from '../../domain/time.ts';
 import type { Pacer } from '../pacer.ts';
-import { sleepUntil } from '../sleep-until.ts';
 import { restMs, retryInMs, type RetryPlan } from './retry-plan.ts';
 import type { Attempt, Sender } from './sender.ts';
 import { keyOf, signatureOf } from './signature.ts';
@@ -27,10 +26,10 @@ export interface DelivererLog {
 }
 
 /**
- * Deliveries that are read, sent and recorded together: a replica that is killed sends so many again at most, and callers
- * have the processor to themselves between two batches.
+ * Deliveries that are read, sent and recorded together, or more, where more may be under way: a replica that is killed
+ * sends so many again at most, and callers have the processor to themselves between two batches.
  */
-const batchMax = 64;
+const batchMin = 16;
 /** Then the job gives its place to the next one, and goes on later. */
 const runMsMax = 5000;
 /** Rows that are changed at once when an endpoint is gone or disabled. */
@@ -63,23 +62,25 @@ export class Deliverer {
    * for the job that goes on. When it throws, what was not recorded is sent again by the next run.
    */
   async run(webhook: string, signal: AbortSignal): Promise<void> {
-    const endsAtMs = performance.now() + runMsMax;
-    while (!signal.aborted && performance.now() < endsAtMs) {
-      const beganMs = performance.now();
-      const due = await this.#queue.due(webhook, batchMax);
-      if (due === undefined) {
-        await this.#forget(webhook, signal);
-        return;
+    const beganMs = performance.now();
+    for (let lateMs = 0; !signal.aborted && lateMs < runMsMax; lateMs = performance.now() - beganMs) {
+      const piece = await this.#pacer.begin({ lateMs, signal });
+      try {
+        if ((await this.#batch(webhook, signal)) === 'no more') break;
+      } finally {
+        piece.end();
       }
-      if (due.disabledBecause !== null) {
-        await this.#bury(webhook, due.disabledBecause, signal);
-        return;
-      }
-      if (due.deliveries.length === 0) break;
-      await this.#sendBatch(webhook, due, signal);
-      await sleepUntil(null, { ms: this.#pacer.restMs(performance.now() - beganMs), signal });
     }
     await this.#queue.scheduleNext(webhook);
+  }
+
+  async #batch(webhook: string, signal: AbortSignal): Promise<'more' | 'no more'> {
+    const due = await this.#queue.due(webhook, Math.max(batchMin, this.#settings.concurrency));
+    if (due === undefined) await this.#forget(webhook, signal);
+    else if (due.disabledBecause !== null) await this.#bury(webhook, due.disabledBecause, signal);
+    if (due === undefined || due.disabledBecause !== null || due.deliveries.length === 0) return 'no more';
+    await this.#sendBatch(webhook, due, signal);
+    return 'more';
   }
 
   async #sendBatch(webhook: string, due: DueDeliveries, signal: AbortSignal): Promise<void> {
