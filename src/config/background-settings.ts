@@ -62,6 +62,6 @@ export const backgroundSettings = {
       'Operations of callers under way on this replica at which background work rests for as long as it works; at twice as many, four times as long. Three times as many, where it has been behind for two seconds. 0: it never rests.',
     min: 0,
     max: 1_000_000,
-    default: '8',
+    default: '12',
   }),
 };

@@ -155,11 +155,12 @@ export class ConsumerLoop {
     const { attempt, stopping, aborted } = work;
     const { turnMs, pageRows } = this.#settings;
     const endsAtMs = performance.now() + turnMs;
-    const pageMs = turnMs / Math.ceil((end - cursor.position) / pageRows);
+    // The last ones have to be in time also when some before them were not.
+    const pageMs = (turnMs * spread) / Math.ceil((end - cursor.position) / pageRows);
+    let nextAtMs = performance.now();
     let reached = cursor.position;
     let piece: Piece | undefined = work.piece;
     do {
-      const beganMs = performance.now();
       attempt.pagesBefore = reached > cursor.position;
       const oneByOne = reached < cursor.oneByOneUntil;
       const limit = oneByOne ? 1 : pageRows;
@@ -178,8 +179,8 @@ export class ConsumerLoop {
       }
       if (reached >= end) this.#failures.reachedEnd();
       if (reached >= end || oneByOne || this.#failures.pageByPage || turn.gathered >= gatheredMax) break;
-      const nextAtMs = beganMs + pageMs;
-      if (nextAtMs > endsAtMs) break;
+      nextAtMs += pageMs;
+      if (Math.max(nextAtMs, performance.now()) > endsAtMs) break;
       await sleepUntil(null, { ms: nextAtMs - performance.now(), signal: stopping });
       if (stopping.aborted) break;
       // A turn that waited for others to have theirs would keep its cursor meanwhile.
@@ -235,6 +236,9 @@ function isInTime(outcome: Outcome | undefined): boolean {
   if (outcome === undefined || outcome.kind === 'idle' || outcome.kind === 'unwanted') return true;
   return outcome.kind === 'worked' && !outcome.more;
 }
+
+/** The part of a turn that its pages are spread over. */
+const spread = 0.75;
 
 /** Rows that a turn sets down at most, and those of one page more: they are sent in one go, and the server has a time for them. */
 const gatheredMax = 5000;

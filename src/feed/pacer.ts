@@ -99,4 +99,4 @@ const pieceMsMax = 25;
 const shareMax = 16;
 /** Who is behind for so long bears twice as many callers, and in time up to so many times as many. */
 const hurryMs = 1000;
-const hurryMax = 4;
+const hurryMax = 3;
