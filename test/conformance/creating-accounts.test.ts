@@ -43,9 +43,11 @@ onEveryRepository((world) => {
     });
     await waiting(world(), 'two', 'one');
     await first.rollBack();
+    // Not before it has the account: otherwise the third might be the first.
+    const holder = await second;
     const third = three.transaction((tx) => tx.ensureAccounts(['new']));
     await waiting(world(), 'three', 'two');
-    await (await second).commit();
+    await holder.commit();
     await third;
   });
 
