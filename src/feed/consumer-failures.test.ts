@@ -71,11 +71,14 @@ test('what is to be tried again takes turns with what is new', async () => {
   const parked = await world.operate(6);
   let away = true;
   const order: string[] = [];
+  const mistaken: string[] = [];
   const replica = world.replica('a');
   replica.work(
-    recording((operations, turn) => {
+    recording((operations, turn, { outOfOrder }) => {
       if (away) for (const operation of operations) turn.park(operation, 'not yet');
       else order.push(...operations.map(({ id }) => (parked.includes(id) ? 'old' : 'new')));
+      // Also in a turn that leaves something to be tried again for the next.
+      for (const { id } of operations) if (outOfOrder !== (!away && parked.includes(id))) mistaken.push(id);
     }),
     { pageRows: 1 },
   );
@@ -92,6 +95,7 @@ test('what is to be tried again takes turns with what is new', async () => {
   await holder.end();
   await until('all was handled', () => order.length === 12);
   expect(order.slice(0, 4).toSorted()).toEqual(['new', 'new', 'old', 'old']);
+  expect(mistaken).toEqual([]);
 });
 
 test('what a constraint refuses is the operation’s fault, and parked', async () => {
@@ -134,7 +138,7 @@ test('a turn that takes too long is cut off, and its operation has failed', asyn
   const [id = ''] = await world.operate(1);
   const replica = world.replica('a');
   replica.work(
-    recording(async (_operations, _turn, signal) => {
+    recording(async (_operations, _turn, { signal }) => {
       await sleepUntil(null, { signal });
       signal.throwIfAborted();
     }),
@@ -156,7 +160,7 @@ test('a turn that was cut off while its surroundings were at fault parks nothing
   let tries = 0;
   const replica = world.replica('a');
   replica.work(
-    recording(async (_operations, _turn, signal) => {
+    recording(async (_operations, _turn, { signal }) => {
       tries += 1;
       if (!away) return;
       // Under load the time may be up before it begins.

@@ -126,7 +126,7 @@ test('a stop lets the turn end and keeps it; an abort drops it', async () => {
   const more = await world.operate(2);
   const cut = world.replica('cut');
   cut.work(
-    recording(async (_operations, _turn, signal) => {
+    recording(async (_operations, _turn, { signal }) => {
       begun.open();
       await sleepUntil(null, { signal });
     }),

@@ -62,7 +62,7 @@ export class ConsumerLoop {
   readonly #failures: ConsumerFailures;
   /** Whether the last turn was about a parked operation. */
   #retried = false;
-  /** When it had nothing left to do, or another replica had the turn. */
+  /** Until when it had nothing left to do, or another replica had the turn. */
   #inTimeAtMs = performance.now();
 
   constructor(deps: {
@@ -99,8 +99,8 @@ export class ConsumerLoop {
           return await this.#turn({ attempt, piece, stopping, aborted });
         }, aborted)
         .finally(piece.end);
-      if (isInTime(outcome)) this.#inTimeAtMs = performance.now();
       await this.#pause(outcome, performance.now() - beganMs, stopping);
+      if (isInTime(outcome)) this.#inTimeAtMs = performance.now();
     }
   }
 
@@ -136,7 +136,7 @@ export class ConsumerLoop {
     if (retry !== undefined && this.#retried) {
       attempt.retry = retry;
       turn.unpark(retry);
-      await handle?.([retry], turn, { signal: aborted, giveWay: work.piece.end });
+      await handle?.([retry], turn, { outOfOrder: true, signal: aborted, giveWay: work.piece.end });
       return { kind: 'worked', more: true };
     }
     if (handle === null) {
@@ -168,7 +168,8 @@ export class ConsumerLoop {
         aborted.throwIfAborted();
         const page = await turn.read(reached, limit);
         attempt.page = page;
-        if (page.length > 0) await handle(page, turn, { signal: aborted, giveWay: piece.end });
+        if (page.length > 0)
+          await handle(page, turn, { outOfOrder: false, signal: aborted, giveWay: piece.end });
         aborted.throwIfAborted();
         const last = page.at(-1);
         // Numbers that were given up leave gaps: at the end of the feed the cursor is as far as the feed is.
@@ -182,10 +183,10 @@ export class ConsumerLoop {
       nextAtMs += pageMs;
       if (Math.max(nextAtMs, performance.now()) > endsAtMs) break;
       await sleepUntil(null, { ms: nextAtMs - performance.now(), signal: stopping });
-      if (stopping.aborted) break;
       // A turn that waited for others to have theirs would keep its cursor meanwhile.
       piece = await this.#pacer.beginWithin(endsAtMs - performance.now(), this.#pieceOptions(stopping));
-    } while (piece !== undefined);
+      if (stopping.aborted) piece?.end();
+    } while (piece !== undefined && !stopping.aborted);
     return { kind: 'worked', more: reached < end };
   }
 

@@ -25,6 +25,8 @@ export interface Consumer {
 export type Handle = (operations: readonly FeedOperation[], turn: Turn, page: PageWork) => Promise<void>;
 
 export interface PageWork {
+  /** It is a parked operation that is tried again; otherwise what follows the cursor. */
+  readonly outOfOrder: boolean;
   readonly signal: AbortSignal;
   /** All that is left is to wait for others: the next piece of background work may begin. */
   readonly giveWay: () => void;

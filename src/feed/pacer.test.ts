@@ -29,9 +29,9 @@ async function restAfter(
 
 test('background work rests the longer the more callers there are, and the more it has worked', async () => {
   expect(await restAfter(10, { inFlight: 0 })).toBe(0);
-  expect(await restAfter(20, { inFlight: 8 })).toBe(5);
+  expect(await restAfter(12, { inFlight: 8 })).toBe(3);
   expect(await restAfter(10, { inFlight: 16 })).toBe(10);
-  expect(await restAfter(20, { inFlight: 16 })).toBe(20);
+  expect(await restAfter(15, { inFlight: 16 })).toBe(15);
   expect(await restAfter(10, { inFlight: 48 })).toBe(90);
 });
 
@@ -41,10 +41,21 @@ test('however many they are, it gets on', async () => {
 });
 
 test('what has been behind for longer rests less, and still the longer the more callers there are', async () => {
-  expect(await restAfter(20, { inFlight: 32, lateMs: 1000 })).toBe(20);
+  expect(await restAfter(12, { inFlight: 32, lateMs: 1000 })).toBe(12);
   expect(await restAfter(9, { inFlight: 48, lateMs: 2000 })).toBe(9);
   expect(await restAfter(9, { inFlight: 48, lateMs: 3_600_000 })).toBe(9);
   expect(await restAfter(5, { inFlight: 10_000, lateMs: 3_600_000 })).toBe(80);
+});
+
+test('who has been behind for longest counts, whoever has worked', async () => {
+  const pacer = new Pacer({ inFlight: () => 48, yieldAt: 16 });
+  const piece = await pacer.begin(inTime);
+  await vi.advanceTimersByTimeAsync(9);
+  const next = pacer.begin({ lateMs: 2000, signal });
+  piece.end();
+  await vi.advanceTimersByTimeAsync(9);
+  (await next).end();
+  expect(performance.now()).toBe(18);
 });
 
 test('pieces are done one at a time, in the order in which they were asked for', async () => {
@@ -72,13 +83,13 @@ test('pieces are done one at a time, in the order in which they were asked for',
 test('a piece that waits for somebody else gives way, and counts no longer than that', async () => {
   const pacer = new Pacer({ inFlight: () => 16, yieldAt: 16 });
   await pacer.begin(inTime);
-  const within = pacer.beginWithin(49, inTime);
-  await vi.advanceTimersByTimeAsync(49);
+  const within = pacer.beginWithin(29, inTime);
+  await vi.advanceTimersByTimeAsync(29);
   expect(await within).toBeUndefined();
   const next = pacer.begin(inTime);
   await vi.advanceTimersByTimeAsync(1);
   (await next).end();
-  expect(performance.now()).toBe(50);
+  expect(performance.now()).toBe(30);
 });
 
 test('who waits for no longer than it can leaves its place to the next', async () => {

@@ -1,7 +1,7 @@
 import { sleepUntil } from './sleep-until.ts';
 
 export interface PieceOptions {
-  /** For how long its kind of work has been behind: the longer, the shorter the rest after it. */
+  /** For how long its kind of work has been behind: the longer, the shorter are the rests before and after it. */
   readonly lateMs: number;
   /** Nobody waits any more once it aborts. */
   readonly signal: AbortSignal;
@@ -22,6 +22,8 @@ export interface Piece {
 export class Pacer {
   readonly #inFlight: () => number;
   readonly #yieldAt: number;
+  /** Those who wait to begin. */
+  readonly #waiting = new Set<PieceOptions>();
   /** Resolves when whoever comes next may begin. */
   #free: Promise<unknown> = Promise.resolve();
 
@@ -36,31 +38,29 @@ export class Pacer {
    * somebody else (a broker, an endpoint, a lock) gives way after a moment, and the next begins beside it.
    */
   async begin(options: PieceOptions): Promise<Piece> {
-    const place = this.#queue();
-    await sleepUntil(place.turn, options);
+    const place = await this.#queue(options, options);
     return this.#start(place, options);
   }
 
   /** The same; undefined: it could not begin within this time. */
   async beginWithin(ms: number, options: PieceOptions): Promise<Piece | undefined> {
-    const place = this.#queue();
-    await sleepUntil(place.turn, { ...options, ms });
+    const place = await this.#queue(options, { ...options, ms });
     if (place.hasTurn || options.signal.aborted) return this.#start(place, options);
     place.leave();
     return undefined;
   }
 
-  #queue(): Place {
+  async #queue(options: PieceOptions, wait: { ms?: number; signal: AbortSignal }): Promise<Place> {
     const before = this.#free;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.#free = before.then(async () => await promise);
-    const place: Place = {
-      hasTurn: false,
-      turn: before.then(() => {
-        place.hasTurn = true;
-      }),
-      leave: resolve,
-    };
+    const place: Place = { hasTurn: false, leave: resolve };
+    const turn = before.then(() => {
+      place.hasTurn = true;
+    });
+    this.#waiting.add(options);
+    await sleepUntil(turn, wait);
+    this.#waiting.delete(options);
     return place;
   }
 
@@ -80,7 +80,8 @@ export class Pacer {
 
   #restMs(workedMs: number, lateMs: number): number {
     if (this.#yieldAt === 0) return 0;
-    const hurry = Math.min(hurryMax, 1 + lateMs / hurryMs);
+    const latestMs = Math.max(lateMs, ...[...this.#waiting].map((waiting) => waiting.lateMs));
+    const hurry = Math.min(hurryMax, 1 + latestMs / hurryMs);
     return workedMs * Math.min(shareMax, (this.#inFlight() / this.#yieldAt / hurry) ** 2);
   }
 }
@@ -88,13 +89,12 @@ export class Pacer {
 /** Of those who wait to begin. */
 interface Place {
   hasTurn: boolean;
-  readonly turn: Promise<void>;
   /** Lets the next one begin, at once or after a rest. */
   readonly leave: (rest?: Promise<void>) => void;
 }
 
 /** After so long a piece gives way. */
-const pieceMsMax = 25;
+const pieceMsMax = 15;
 /** However much the callers do, a little is done: a rest takes at most so many times as long as the piece before it. */
 const shareMax = 16;
 /** Who is behind for so long bears twice as many callers, and in time up to so many times as many. */

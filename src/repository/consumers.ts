@@ -46,8 +46,6 @@ export interface FeedOperation {
 
 /** All that can be kept together with the cursor's move. It is sent with the commit. */
 export interface Turn {
-  /** The parked operation that is tried again, out of its order; undefined: what is handled follows the cursor. */
-  readonly retry: FeedOperation | undefined;
   /** Sets an operation aside: the cursor passes it, and people are told. */
   park(operation: FeedOperation, reason: string): void;
   /** Asks for jobs; of those with the same key, for the last. */
@@ -58,6 +56,8 @@ export interface Turn {
 
 /** A turn with the cursor itself. */
 export interface CursorTurn extends Turn {
+  /** The parked operation that is to be tried again; undefined: there is none. */
+  readonly retry: FeedOperation | undefined;
   readonly cursor: Cursor;
   /** Up to where the feed can be read; learnt after the cursor was locked. */
   readonly end: number;

@@ -130,24 +130,21 @@ export class ConsumingReplica {
 
 /** A consumer whose effect is a job for each operation: kept with the cursor's move, or not at all. */
 export function recording(
-  handle: (
-    operations: readonly FeedOperation[],
-    turn: Turn,
-    signal: AbortSignal,
-  ) => Promise<void> | void = () => undefined,
+  handle: (operations: readonly FeedOperation[], turn: Turn, page: PageWork) => Promise<void> | void = () =>
+    undefined,
 ): Consumer {
   return {
     name: 'recording',
     from: 'beginning',
     prepare: () =>
-      Promise.resolve(async (operations, turn, { signal }) => {
+      Promise.resolve(async (operations, turn, page) => {
         turn.enqueue(operations.map(({ id }) => ({ name: 'recorded', payload: { id } })));
-        await handle(operations, turn, signal);
+        await handle(operations, turn, page);
       }),
   };
 }
 
 /** A page with no other background work beside it. */
 export function alone(signal = new AbortController().signal): PageWork {
-  return { signal, giveWay: () => undefined };
+  return { outOfOrder: false, signal, giveWay: () => undefined };
 }

@@ -168,9 +168,8 @@ export class RelayWorld {
   }
 }
 
-export function turnOf(given: Partial<Turn> = {}): Pick<Turn, 'park' | 'retry'> {
+export function turnOf(given: Partial<Turn> = {}): Pick<Turn, 'park'> {
   return {
-    retry: undefined,
     park: (operation) => {
       throw new Error(`${operation.id} must not be parked`);
     },

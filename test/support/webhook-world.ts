@@ -82,7 +82,11 @@ export class WebhookWorld {
     });
   }
 
-  deliverer(settings: Partial<DelivererSettings> = {}, sending: Partial<SenderSettings> = {}): Deliverer {
+  deliverer(
+    settings: Partial<DelivererSettings> = {},
+    sending: Partial<SenderSettings> = {},
+    pacer = new Pacer({ inFlight: () => 0, yieldAt: 0 }),
+  ): Deliverer {
     const sender = new Sender({ timeoutMs: 5000, allowPrivate: true, ...sending });
     this.#senders.push(sender);
     const note = (fields: object, message: string): void => {
@@ -91,7 +95,7 @@ export class WebhookWorld {
     return new Deliverer({
       queue: this.repository.webhookQueue,
       sender,
-      pacer: new Pacer({ inFlight: () => 0, yieldAt: 0 }),
+      pacer,
       settings: {
         concurrency: 8,
         retries: { attemptsMax: 3, delaysMs: [0], random: () => 0 },

@@ -7,6 +7,9 @@ import { HeldUpError } from '../consumer.ts';
 
 let world: RelayWorld;
 const { signal } = new AbortController();
+const inOrder = { outOfOrder: false, signal };
+/** As what was parked comes, and is tried again. */
+const outOfOrder = { outOfOrder: true, signal };
 
 beforeAll(async () => {
   world = await RelayWorld.start();
@@ -31,7 +34,7 @@ test('a message is the receipt word for word, under the subject of its type, wit
     home: 'alice',
     receipt: '{"id" : "ü",  "a":1.0}',
   });
-  await relay.handle([operation], turn(), signal);
+  await relay.handle([operation], turn(), inOrder);
   const [message] = await relayedMessages(world.connection, world.stream);
   expect(message).toMatchObject({ subject: `${world.stream}.purchase`, payload: '{"id" : "ü",  "a":1.0}' });
   expect(message?.headers).toMatchObject({
@@ -45,8 +48,8 @@ test('a message is the receipt word for word, under the subject of its type, wit
 test('more than may be under way at once are relayed in their order', async () => {
   const relay = await world.openRelay({ inFlightMax: 7 });
   const all = world.operations(100);
-  await relay.handle(all.slice(0, 50), turn(), signal);
-  await relay.handle(all.slice(50), turn(), signal);
+  await relay.handle(all.slice(0, 50), turn(), inOrder);
+  await relay.handle(all.slice(50), turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
@@ -54,12 +57,12 @@ test('a turn that is repeated after the broker has forgotten the messages adds n
   await world.addStream({ duplicateWindowMs: 100 });
   const relay = await world.openRelay();
   const all = world.operations(20);
-  await relay.handle(all.slice(0, 10), turn(), signal);
+  await relay.handle(all.slice(0, 10), turn(), inOrder);
   await world.forgotten(all[0].id);
   // The same replica, whose commit failed; another one; and one that gets a longer page.
-  await relay.handle(all.slice(0, 10), turn(), signal);
-  await (await world.openRelay()).handle(all.slice(0, 10), turn(), signal);
-  await (await world.openRelay()).handle(all.slice(5, 20), turn(), signal);
+  await relay.handle(all.slice(0, 10), turn(), inOrder);
+  await (await world.openRelay()).handle(all.slice(0, 10), turn(), inOrder);
+  await (await world.openRelay()).handle(all.slice(5, 20), turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
@@ -69,42 +72,44 @@ test('a retry between a turn and its repetition does not hide how far the relay 
   // Both were parked long ago.
   const [[parked], [other]] = [world.operations(1), world.operations(1)];
   const relay = await world.openRelay();
-  await relay.handle(passed.slice(0, 8), turn(), signal);
-  // By a replica that reads the end of the world.stream, and again by one that knows it.
-  await (await world.openRelay()).handle([parked], turn({ retry: parked }), signal);
-  await relay.handle([other], turn({ retry: other }), signal);
+  await relay.handle(passed.slice(0, 8), turn(), inOrder);
+  // By a replica that reads the end of the stream, and again by one that knows it.
+  await (await world.openRelay()).handle([parked], turn(), outOfOrder);
+  await relay.handle([other], turn(), outOfOrder);
   await world.forgotten(passed[0].id);
   const messages = await relayedMessages(world.connection, world.stream);
   expect(messages.slice(-2).map(({ headers }) => headers['Holdfast-Out-Of-Order-After'])).toEqual(
     Array.from({ length: 2 }, () => `${passed[7]?.position ?? 0} ${passed[7]?.id ?? ''}`),
   );
   // The turn's commit was lost, and then that of the retry.
-  await relay.handle(passed.slice(0, 8), turn(), signal);
-  await (await world.openRelay()).handle(passed.slice(0, 8), turn(), signal);
-  await (await world.openRelay()).handle([other], turn({ retry: other }), signal);
-  await (await world.openRelay()).handle(passed.slice(4), turn(), signal);
+  await relay.handle(passed.slice(0, 8), turn(), inOrder);
+  await (await world.openRelay()).handle(passed.slice(0, 8), turn(), inOrder);
+  await (await world.openRelay()).handle([other], turn(), outOfOrder);
+  await (await world.openRelay()).handle(passed.slice(4), turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf([...passed.slice(0, 8), parked, other, ...passed.slice(8)]));
 });
 
 test('a retry behind an end that is gone says that it can’t tell how far the relay was', async () => {
-  const all = world.operations(3);
-  const [parked] = world.operations(1);
-  await (await world.openRelay()).handle(all, turn(), signal);
+  const all = world.operations(4);
+  // From where it would hide the fourth.
+  const [parked] = world.operations(1, { position: 10 });
+  await (await world.openRelay()).handle(all.slice(0, 3), turn(), inOrder);
   await world.manager.streams.deleteMessage(world.stream, 3);
-  await (await world.openRelay()).handle([parked], turn({ retry: parked }), signal);
+  await (await world.openRelay()).handle([parked], turn(), outOfOrder);
   const [, , last] = await relayedMessages(world.connection, world.stream);
   expect(last?.headers).toMatchObject({ 'Holdfast-Out-Of-Order-After': '' });
-  // So the window is all that is left.
-  await (await world.openRelay()).handle(all, turn(), signal);
-  expect(await world.relayedIds()).toEqual(idsOf([...all.slice(0, 2), parked]));
+  // So what was there is known to the window alone, and nothing is passed over.
+  await (await world.openRelay()).handle(all.slice(0, 3), turn(), inOrder);
+  await (await world.openRelay()).handle(all.slice(3), turn(), inOrder);
+  expect(await world.relayedIds()).toEqual(idsOf([...all.slice(0, 2), parked, ...all.slice(3)]));
 });
 
 test('where the end of the stream is gone, the broker’s own window drops what comes twice', async () => {
   const relay = await world.openRelay();
   const all = world.operations(12);
-  await relay.handle(all.slice(0, 10), turn(), signal);
+  await relay.handle(all.slice(0, 10), turn(), inOrder);
   await world.manager.streams.deleteMessage(world.stream, 10);
-  await (await world.openRelay()).handle(all, turn(), signal);
+  await (await world.openRelay()).handle(all, turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all).toSpliced(9, 1));
 });
 
@@ -116,13 +121,13 @@ test('a message that is refused is not overtaken by those behind it', async () =
     ...world.operations(3),
   ].map((operation, i) => ({ ...operation, position: i + 1 }));
   await world.addLimit({ max_msg_size: 2000 });
-  await expect(relay.handle(all, turn(), signal)).rejects.toThrow(
+  await expect(relay.handle(all, turn(), inOrder)).rejects.toThrow(
     new HeldUpError('NATS refuses operations: message size exceeds maximum allowed'),
   );
   expect(await world.relayedIds()).toEqual(idsOf(all).slice(0, 1));
 
   await world.addLimit({ max_msg_size: -1 });
-  await (await world.openRelay()).handle(all, turn(), signal);
+  await (await world.openRelay()).handle(all, turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 
   // Without what the broker is told to expect, the others would have gone through.
@@ -140,28 +145,28 @@ test('replicas that take turns go on from each other', async () => {
   const relays = [await world.openRelay(), await world.openRelay(), await world.openRelay()];
   const all = world.operations(90);
   for (const [i, relay] of [...relays, ...relays, ...relays].entries())
-    await relay.handle(all.slice(i * 10, i * 10 + 10), turn(), signal);
+    await relay.handle(all.slice(i * 10, i * 10 + 10), turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
 test('a replica that has missed turns does not skip what its page has between', async () => {
   const [one, other] = [await world.openRelay(), await world.openRelay()];
   const all = world.operations(140);
-  await one.handle(all.slice(0, 10), turn(), signal);
-  await other.handle(all.slice(10, 40), turn(), signal);
+  await one.handle(all.slice(0, 10), turn(), inOrder);
+  await other.handle(all.slice(10, 40), turn(), inOrder);
   // Longer than what it has missed: somewhere in the page a number that is only reckoned on would fit.
-  await one.handle(all.slice(40), turn(), signal);
+  await one.handle(all.slice(40), turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
 test('two that believe to have the same turn do not relay anything twice or out of order', async () => {
   const relays = [await world.openRelay(), await world.openRelay()];
   const all = world.operations(400);
-  const outcomes = await Promise.allSettled(relays.map((relay) => relay.handle(all, turn(), signal)));
+  const outcomes = await Promise.allSettled(relays.map((relay) => relay.handle(all, turn(), inOrder)));
   for (const outcome of outcomes)
     if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(HeldUpError);
   // Whoever has the turn in the end.
-  await (await world.openRelay()).handle(all, turn(), signal);
+  await (await world.openRelay()).handle(all, turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
@@ -169,9 +174,9 @@ test('a full stream holds the relay up, and nothing is left out when there is ro
   await world.addStream({ maxMessages: 5 });
   const relay = await world.openRelay();
   const all = world.operations(10);
-  await expect(relay.handle(all, turn(), signal)).rejects.toThrow('maximum messages exceeded');
+  await expect(relay.handle(all, turn(), inOrder)).rejects.toThrow('maximum messages exceeded');
   await world.addLimit({ max_msgs: -1 });
-  await (await world.openRelay()).handle(all, turn(), signal);
+  await (await world.openRelay()).handle(all, turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
@@ -185,7 +190,7 @@ test('a message that the broker can never take is parked, and those behind it go
   await relay.handle(
     [large, ...others],
     turn({ park: (operation, reason) => parked.push(`${operation.id}: ${reason}`) }),
-    signal,
+    inOrder,
   );
   expect(parked).toEqual([
     `${large.id}: its receipt has 4000 bytes, and NATS takes messages of 4000 with their headers (max_payload, or the stream’s max_msg_size)`,
@@ -195,19 +200,19 @@ test('a message that the broker can never take is parked, and those behind it go
 
   // Once there is room for it, it is retried by hand: behind those that have passed it.
   await world.addLimit({ max_msg_size: -1 });
-  await (await world.openRelay()).handle([large], turn({ retry: large }), signal);
+  await (await world.openRelay()).handle([large], turn(), outOfOrder);
   const next = world.operations(1).map((operation) => ({ ...operation, position: 4 }));
-  await (await world.openRelay()).handle(next, turn(), signal);
+  await (await world.openRelay()).handle(next, turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf([...others, large, ...next]));
 });
 
 test('after the database was set back, what is new is relayed although its positions were given out before', async () => {
   const lost = world.operations(10);
-  await (await world.openRelay()).handle(lost, turn(), signal);
+  await (await world.openRelay()).handle(lost, turn(), inOrder);
   for (const { id } of lost.slice(5)) world.known.delete(id);
   const anew = world.operations(3).map((operation, i) => ({ ...operation, position: i + 6 }));
   const warnings: string[] = [];
-  await (await world.openRelay({ warn: (message) => warnings.push(message) })).handle(anew, turn(), signal);
+  await (await world.openRelay({ warn: (message) => warnings.push(message) })).handle(anew, turn(), inOrder);
   expect(warnings).toEqual([
     'the stream ends with an operation that this database does not know; relaying goes on from the cursor',
   ]);
@@ -217,16 +222,16 @@ test('after the database was set back, what is new is relayed although its posit
 test('a broker that does not answer holds the relay up for a bounded time, and gets nothing twice', async () => {
   const relay = await world.openRelay({ timeoutMs: 300 });
   const all = world.operations(20);
-  await relay.handle(all.slice(0, 10), turn(), signal);
+  await relay.handle(all.slice(0, 10), turn(), inOrder);
   await world.server.freeze();
   try {
-    await expect(relay.handle(all, turn(), signal)).rejects.toThrow(
+    await expect(relay.handle(all, turn(), inOrder)).rejects.toThrow(
       new HeldUpError('NATS has not confirmed operations: no answer in time'),
     );
   } finally {
     world.server.thaw();
   }
-  await (await world.openRelay()).handle(all, turn(), signal);
+  await (await world.openRelay()).handle(all, turn(), inOrder);
   expect(await world.relayedIds()).toEqual(idsOf(all));
 });
 
@@ -241,7 +246,7 @@ test('replicas that die, and commits that are lost, at random', async () => {
     const { relay, broker } = random.pick(relays);
     await until('it is connected', () => broker.trouble === null);
     const page = all.slice(cursor, cursor + random.between(1, 100));
-    const handled = relay.handle(page, turn(), signal);
+    const handled = relay.handle(page, turn(), inOrder);
     turns.push(handled.catch(() => undefined));
     if (random.between(1, 3) === 1) {
       // Its connection is gone in the middle, and nobody waits for what it still believes: another has the turn.

@@ -1,6 +1,6 @@
 import type { FeedOperation, Turn } from '../../repository/consumers.ts';
 import type { Reads } from '../../repository/repository.ts';
-import { HeldUpError, type Consumer, type Handle } from '../consumer.ts';
+import { HeldUpError, type Consumer, type Handle, type PageWork } from '../consumer.ts';
 import type { Broker } from './broker.ts';
 import { outgoing, type OutgoingMessage } from './message.ts';
 import type { RelayStream } from './relay-stream.ts';
@@ -45,15 +45,13 @@ export class Relay implements Consumer {
   }
 
   prepare(): Promise<Handle> {
-    return Promise.resolve(async (operations, turn, { signal }) => {
-      await this.handle(operations, turn, signal);
-    });
+    return Promise.resolve(this.handle.bind(this));
   }
 
   async handle(
     operations: readonly FeedOperation[],
-    turn: Pick<Turn, 'park' | 'retry'>,
-    signal: AbortSignal,
+    turn: Pick<Turn, 'park'>,
+    { outOfOrder, signal }: Pick<PageWork, 'outOfOrder' | 'signal'>,
   ): Promise<void> {
     const stream = await this.#broker.stream(signal);
     const messages = operations.map(outgoing).filter((message) => {
@@ -67,7 +65,7 @@ export class Relay implements Consumer {
       return false;
     });
     try {
-      await this.#append(stream, messages, { outOfOrder: turn.retry !== undefined, signal });
+      await this.#append(stream, messages, { outOfOrder, signal });
     } catch (error) {
       // The next turn finds out anew how things are: whether the broker answers, and what the stream takes.
       await this.#broker.drop();

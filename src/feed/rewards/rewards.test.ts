@@ -247,8 +247,14 @@ onEveryRepository((world) => {
     const reads = { enabledRewardRules: () => Promise.resolve([rewardRule('r')]) };
     const rewards = new Rewards({ reads, executor, log: { warn: () => undefined }, atOnceMax: 64 });
     const handle = await rewards.prepare();
-    const handling = handle?.(earned, new ParkingTurn(), alone(stop.signal));
+    let gaveWay = false;
+    const giveWay = (): void => {
+      gaveWay = true;
+    };
+    const handling = handle?.(earned, new ParkingTurn(), { ...alone(stop.signal), giveWay });
     await waiting(world(), 'one', 'two');
+    // While it waits, other background work goes on.
+    expect(gaveWay).toBe(true);
     stop.abort(new Error('the turn took too long'));
     // No operation is at fault: were it, the last of its attempts would park it.
     await expect(handling).rejects.toThrow(HeldUpError);

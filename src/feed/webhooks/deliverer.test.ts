@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { answering, verified, verifies, WebhookEndpoint } from '../../../test/support/webhook-endpoint.ts';
 import { query } from '../../../test/support/query.ts';
 import { WebhookWorld } from '../../../test/support/webhook-world.ts';
+import { Pacer } from '../pacer.ts';
 import { retryDelaysMs } from './retry-plan.ts';
 
 test('an endpoint gets each operation, signed, word for word', async () => {
@@ -34,6 +35,25 @@ test('an endpoint gets each operation, signed, word for word', async () => {
     restingUntilMs: null,
     disabled: null,
   });
+});
+
+test('an endpoint waits until other background work has had its turn', async () => {
+  const world = await WebhookWorld.open();
+  const [waiting, other] = [await WebhookEndpoint.start(), await WebhookEndpoint.start()];
+  const [{ id }, { id: otherId }] = [await world.register(waiting.url), await world.register(other.url)];
+  const ids = await world.operate(40);
+  await world.follow();
+  const pacer = new Pacer({ inFlight: () => 64, yieldAt: 1 });
+  const others = new AbortController();
+  const before = Array.from({ length: 1000 }, async () => {
+    await pacer.begin({ lateMs: 0, signal: others.signal });
+  });
+  const delivering = world.deliver(id, world.deliverer({}, {}, pacer));
+  await world.deliver(otherId);
+  expect([other.received.length, waiting.received.length]).toEqual([40, 0]);
+  others.abort();
+  await Promise.all([...before, delivering]);
+  expect([...waiting.ids].sort()).toEqual([...ids].sort());
 });
 
 test('only the types that it wants, and nothing from before it was registered', async () => {

@@ -75,6 +75,7 @@ export class Deliverer {
   }
 
   async #batch(webhook: string, signal: AbortSignal): Promise<'more' | 'no more'> {
+    if (signal.aborted) return 'no more';
     const due = await this.#queue.due(webhook, Math.max(batchMin, this.#settings.concurrency));
     if (due === undefined) await this.#forget(webhook, signal);
     else if (due.disabledBecause !== null) await this.#bury(webhook, due.disabledBecause, signal);
