@@ -23,7 +23,7 @@ export const backgroundSettings = {
   }),
   CONSUMER_TURN: duration({
     description:
-      'How long operations gather for a turn of a consumer, which spreads its pages over as long; at most half of CONSUMER_TURN_TIMEOUT. Shorter, and rewards and deliveries come sooner; longer, and fewer turns cost less.',
+      'How long operations gather for a turn of a consumer, which spreads its pages over most of that; at most half of CONSUMER_TURN_TIMEOUT. Shorter, and rewards and deliveries come sooner; longer, and fewer turns cost less.',
     default: '200ms',
     maxMs: 10_000,
   }),

@@ -9,7 +9,7 @@ export interface ConsumerSettings extends FailureSettings {
   /** Operations handled at once, at most. */
   readonly pageRows: number;
   /**
-   * How long operations gather for a turn, which spreads its pages over as long: a turn costs much the same, however many it
+   * How long operations gather for a turn, which spreads its pages over most of that: a turn costs much the same, however many it
    * handles, and a page at a time is hardly felt. One that is behind ends its turn after so long.
    */
   readonly turnMs: number;

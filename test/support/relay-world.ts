@@ -7,7 +7,7 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import { connect, nanos, type NatsConnection } from '@nats-io/transport-node';
-import { Broker, type BrokerSettings } from '../../src/feed/relay/broker.ts';
+import { Broker } from '../../src/feed/relay/broker.ts';
 import { Relay } from '../../src/feed/relay/relay.ts';
 import type { FeedOperation, Turn } from '../../src/repository/consumers.ts';
 import { NatsServer } from './nats-server.ts';
@@ -96,7 +96,7 @@ export class RelayWorld {
     return { relay: new Relay({ broker, reads, settings: { inFlightMax, timeoutMs }, log }), broker };
   }
 
-  async #openBroker(given: Partial<BrokerSettings> = {}): Promise<Broker> {
+  async #openBroker(): Promise<Broker> {
     const broker = new Broker(
       {
         address: { servers: [this.server.address], tls: false, credentials: {} },
@@ -107,7 +107,6 @@ export class RelayWorld {
         subjectPrefix: this.stream,
         duplicateWindowMs: 120_000,
         maxAgeMs: 0,
-        ...given,
       },
       { info: () => undefined, warn: () => undefined, error: () => undefined },
     );

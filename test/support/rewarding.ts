@@ -20,7 +20,6 @@ export async function feedOperations(repository: Repository): Promise<FeedOperat
 
 /** A turn that nothing is kept of but the reasons for which operations were parked. */
 export class ParkingTurn implements Turn {
-  readonly retry = undefined;
   readonly parked = new Map<string, string>();
 
   park({ id }: FeedOperation, reason: string): void {
